@@ -1,0 +1,1 @@
+"""From logged decisions to what another policy would have been worth: estimates, intervals, diagnostics."""

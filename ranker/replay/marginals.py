@@ -1,0 +1,47 @@
+"""How likely a randomised slate policy is to put a candidate at a position."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from ranker.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[np.float64]
+    Integers: TypeAlias = NDArray[np.int64]
+
+
+def position_marginals(
+    slates: Integers, probabilities: Floats, num_candidates: int, exploration_ratio: float
+) -> Floats:
+    """Return P(candidate i at position j) as `(n, k)`: (1−ε)·Σₛ pₛ·[slateₛⱼ = i] + ε/n.
+
+    `slates` `(m, k)` and `probabilities` `(m,)` are the mixture; with probability ε the slate is drawn
+    uniformly from all n!/(n−k)! slates instead, which puts each candidate at each position with 1/n.
+    """
+    _check_mixture(slates, probabilities, num_candidates, exploration_ratio)
+    num_positions = slates.shape[1]
+    marginals = np.zeros((num_candidates, num_positions))
+    positions = np.broadcast_to(np.arange(num_positions), slates.shape)
+    shares = np.broadcast_to(probabilities[:, None], slates.shape)
+    np.add.at(marginals, (slates, positions), shares)
+    return (1 - exploration_ratio) * marginals + exploration_ratio / num_candidates
+
+
+def _check_mixture(
+    slates: Integers, probabilities: Floats, num_candidates: int, exploration_ratio: float
+) -> None:
+    if slates.ndim != 2 or probabilities.shape != slates.shape[:1]:
+        raise InvalidInputError(
+            "probabilities.shape", probabilities.shape, f"must be one a slate of {slates.shape}"
+        )
+    if not np.isclose(probabilities.sum(), 1) or (probabilities < 0).any():
+        raise InvalidInputError("probabilities", float(probabilities.sum()), "must be ≥ 0 and sum to 1")
+    if slates.min() < 0 or slates.max() >= num_candidates:
+        raise InvalidInputError("slates", int(slates.max()), f"must index {num_candidates} candidates")
+    if not 0 <= exploration_ratio <= 1:
+        raise InvalidInputError("exploration_ratio", exploration_ratio, "must lie in [0, 1]")
