@@ -1,0 +1,103 @@
+"""The port: what every event store promises, whatever keeps the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+
+    from ranker.events.records import JoinedReward, Outcome
+    from ranker.events.settings import Durability
+    from ranker.slate import Decision
+
+
+class OutcomeStatus(StrEnum):
+    """What became of one reported outcome. Nothing is stored of the unknown ones: report them again."""
+
+    JOINED = "joined"  # the reward of its position
+    LATE = "late"  # kept, not joined: received after the window
+    ALREADY_REWARDED = "already_rewarded"  # kept, not joined: its position has a reward
+    DUPLICATE = "duplicate"  # its event id is stored: the report is a retry
+    UNKNOWN_DECISION = "unknown_decision"
+    UNKNOWN_POSITION = "unknown_position"  # not below the number of shown ads
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedDecision:
+    """The decision that is stored under an id: the one just given, or the one that came first."""
+
+    decision: Decision
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventCounts:
+    """How many of each have been seen: over the life of the store, the last three since it was opened."""
+
+    decisions: int = 0
+    repeated: int = 0  # decisions whose id was stored already
+    joined: int = 0
+    late: int = 0
+    already_rewarded: int = 0
+    duplicate: int = 0
+    unknown_decision: int = 0
+    unknown_position: int = 0
+    expired: int = 0  # positions that got the default reward
+    queued: int = 0  # records that wait for the writer now
+    dropped: int = 0  # records refused because the queue was full; their callers were told
+    failed: int = 0  # records whose transaction failed; their callers were told
+
+    @property
+    def outcomes(self) -> int:
+        """The outcomes that are stored."""
+        return self.joined + self.late + self.already_rewarded
+
+
+class EventStore(Protocol):
+    """Keeps decisions and outcomes and joins them.
+
+    Futures resolve once their record is committed, in the order of the calls, whatever the durability;
+    they cannot be cancelled. A record that finds the queue full for `patience_seconds` raises
+    OverloadedError, one that cannot be written makes its future raise StateError.
+    """
+
+    @property
+    def durability(self) -> Durability:
+        """Says whether to wait for the future of a decision before its response leaves."""
+        ...
+
+    def record_decision(self, decision: Decision) -> Future[RecordedDecision]:
+        """Store a decision under its id, or yield the one that is stored under it."""
+        ...
+
+    def record_outcomes(self, outcomes: Sequence[Outcome]) -> Future[list[OutcomeStatus]]:
+        """Store and join outcomes, all or none; the statuses come in the order given."""
+        ...
+
+    def sweep(self) -> Future[int]:
+        """Give the default reward to every position whose window has passed, now; yields how many."""
+        ...
+
+    def find_decision(self, decision_id: str) -> Decision | None:
+        """Read a committed decision."""
+        ...
+
+    def joined_after(self, sequence: int, limit: int) -> list[JoinedReward]:
+        """Read the committed rewards above a sequence, in its order: none ever appears below it later."""
+        ...
+
+    def counts(self) -> EventCounts:
+        """Read the counters, without touching the disk."""
+        ...
+
+    def check(self) -> None:
+        """Raise StateError if records cannot be written at present."""
+        ...
+
+    def close(self) -> None:
+        """Refuse what comes from now on, write what is queued, and let go of the files."""
+        ...

@@ -1,0 +1,132 @@
+"""The one thread that writes: it takes all that is queued, commits it at once, then tells the callers."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ranker.errors import StateError
+from ranker.events.reader import read_counts
+from ranker.events.transaction import Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ranker.events.jobs import Job, JobQueue
+    from ranker.events.settings import EventSettings
+    from ranker.events.store import EventCounts
+
+# After these nothing is known of what the disk holds: a failed flush may have dropped pages that a second
+# one would report as written. Only opening the file anew, with its recovery, tells.
+_UNSAFE = frozenset(
+    {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN}
+)
+
+
+class Writer:
+    """Owns the connection that writes, from the first transaction to the last."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        queue: JobQueue,
+        settings: EventSettings,
+        release: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._queue = queue
+        self._settings = settings
+        self._release = release  # called once nothing will be written any more
+        self._in_flight: list[Job[Any]] = []
+        self._failure: str | None = None
+        self._next_sweep = time.monotonic() + settings.sweep_seconds
+        self.counts: EventCounts = read_counts(connection)  # replaced as a whole after each commit
+        self._thread = threading.Thread(target=self._run, name="event-writer", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise StateError if the last transaction failed or there will be no other."""
+        if self._failure is not None:
+            raise StateError("events.writer", self._failure, "records are not being stored")
+        if not self._thread.is_alive():
+            raise StateError("events.writer", "stopped", "records are not being stored")
+
+    def join(self) -> None:
+        """Wait until the queue, which must be closed, is written."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._queue.is_drained:
+                wait_seconds = max(0.0, self._next_sweep - time.monotonic())
+                self._in_flight, now = self._queue.take(self._settings.batch_limit, wait_seconds)
+                if not self._write(now):
+                    break
+        finally:  # closed, unsafe to go on, or a mistake of ours: no caller may wait for ever
+            self._stop()
+
+    def _write(self, now: float) -> bool:
+        """Commit the jobs in flight and a part of the sweep that is due; False if no other may follow."""
+        sweeps = time.monotonic() >= self._next_sweep
+        if not (self._in_flight or sweeps):
+            return True
+        transaction = Transaction(self._connection, self._settings.window_seconds)
+        try:
+            num_closed = self._commit(transaction, now if sweeps else None)
+        except sqlite3.Error as error:
+            return self._give_up(error)
+        if sweeps and num_closed < self._settings.sweep_limit:
+            self._next_sweep = time.monotonic() + self._settings.sweep_seconds
+        self._failure = None
+        self._add(transaction.tallies)
+        for job in self._in_flight:
+            job.resolve()
+        self._in_flight = []
+        return True
+
+    def _commit(self, transaction: Transaction, swept_until: float | None) -> int:
+        self._connection.execute("BEGIN IMMEDIATE")
+        for job in self._in_flight:
+            job.run(transaction)
+        num_closed = 0 if swept_until is None else transaction.expire(swept_until, self._settings.sweep_limit)
+        if self._failure is not None:
+            transaction.tallies["decisions"] += (
+                0  # a write, or an idle store would never learn that it can again
+            )
+        transaction.write_tallies()
+        self._connection.execute("COMMIT")
+        return num_closed
+
+    def _give_up(self, error: sqlite3.Error) -> bool:
+        """Undo the transaction and tell its callers; says whether another may be tried."""
+        self._failure = f"{type(error).__name__}: {error}"
+        code = (
+            getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF
+        )  # the primary of an extended code
+        if code not in _UNSAFE and self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")  # raises where it fails, which ends the thread
+        self._fail(self._in_flight, error)
+        self._in_flight = []
+        self._next_sweep = time.monotonic() + self._settings.sweep_seconds
+        return code not in _UNSAFE
+
+    def _add(self, tallies: Counter[str]) -> None:
+        counts = self.counts
+        self.counts = replace(counts, **{name: getattr(counts, name) + tallies[name] for name in tallies})
+
+    def _fail(self, jobs: list[Job[Any]], cause: sqlite3.Error | None) -> None:
+        self._add(Counter(failed=sum(job.size for job in jobs)))
+        for job in jobs:
+            error = StateError("events.writer", self._failure or "stopped", "the record was not stored")
+            error.__cause__ = cause
+            job.fail(error)
+
+    def _stop(self) -> None:
+        self._queue.close()
+        left, _ = self._queue.take(self._settings.queue_capacity, 0.0)
+        self._fail(self._in_flight + left, None)
+        self._release()
