@@ -118,7 +118,7 @@ class Transaction:
         return OutcomeStatus.LATE if reward[0] else OutcomeStatus.ALREADY_REWARDED
 
     def expire(self, now: float, limit: int) -> int:
-        """Give reward 0 to what is open of the oldest decisions past their window, whose number it returns."""
+        """Give reward 0 to what is open of the oldest decisions past their window; yields their number."""
         due = (now - self._window_seconds, limit)
         self.tallies["expired"] += self._connection.execute(_EXPIRE, due).rowcount
         return self._connection.execute(_CLOSE_EXPIRED, due).rowcount

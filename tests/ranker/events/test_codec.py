@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def bits(value: object) -> object:
             return ("tuple", *map(bits, value))
         case dict():
             return {key: bits(item) for key, item in value.items()}
-        case _ if hasattr(value, "__dataclass_fields__"):
+        case _ if is_dataclass(value):
             return (type(value), {field.name: bits(getattr(value, field.name)) for field in fields(value)})
         case _:
             return (type(value), value)

@@ -38,10 +38,11 @@ def test_a_killed_server_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
     database, acknowledged = tmp_path / "events.db", Counter[str]()
     for round_number in range(5):
         with start("writing_process", str(database), str(round_number)) as process:
+            told_now = lines(process)
             for _ in range(rng.randrange(1, 400)):  # so that kills fall into every phase of a commit
-                acknowledged[process.stdout.readline().rstrip("\n")] += 1
+                acknowledged[next(told_now).rstrip("\n")] += 1
             process.kill()
-            acknowledged.update(line.rstrip("\n") for line in lines(process) if line.endswith("\n"))
+            acknowledged.update(line.rstrip("\n") for line in told_now if line.endswith("\n"))
     assert set(acknowledged.values()) == {1}
     told = [line.split(" ") for line in acknowledged]
     assert {kind for kind, _ in told} == {"decision", "joined"}

@@ -1,0 +1,160 @@
+"""The store as Parquet files, for those who analyse it; the server goes on meanwhile."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+from ranker.events.codec import decode
+from ranker.events.export_tables import (
+    DECISIONS,
+    MIXTURES,
+    OUTCOMES,
+    microseconds,
+    mixture_row,
+    position_rows,
+)
+from ranker.events.schema import connect_reader
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator
+
+    from ranker.events.export_tables import Row
+    from ranker.slate import Decision
+
+# Rows of one read: each has a snapshot of its own, so that the server can recycle its log in between.
+_BATCH = 2_000
+
+_LAST = """
+SELECT (SELECT ifnull(max(id), 0) FROM decisions),
+       (SELECT ifnull(max(id), 0) FROM outcomes),
+       (SELECT ifnull(max(sequence), 0) FROM joined_rewards)
+"""
+_RECORDS = """
+SELECT id, record FROM decisions JOIN decision_records ON decision = id
+WHERE id > :after AND id <= :last AND created_at >= :created_from AND created_at < :created_before
+ORDER BY id LIMIT :batch
+"""
+_REWARDS = """
+SELECT decision, position, sequence, reward, expired FROM joined_rewards
+WHERE decision BETWEEN ? AND ? AND sequence <= ?
+"""
+_OUTCOMES = """
+SELECT outcomes.id, event_id, decision_id, position, event_type, reward, occurred_at, received_at, status
+FROM outcomes JOIN decisions ON decisions.id = decision
+WHERE outcomes.id > :after AND outcomes.id <= :last
+AND created_at >= :created_from AND created_at < :created_before
+ORDER BY outcomes.id LIMIT :batch
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSummary:
+    """How many rows were written, and up to where the store was read."""
+
+    decisions: int  # rows of mixtures.parquet
+    positions: int  # rows of decisions.parquet
+    joined: int  # of these, the ones with a reward
+    outcomes: int
+    last_sequence: int  # rewards joined later than this one are not in the files
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The rows up to the last ones of one moment, of decisions in a range of time."""
+
+    connection: sqlite3.Connection
+    last_decision: int
+    last_outcome: int
+    last_sequence: int
+    created_from: float
+    created_before: float
+
+    def decisions(self) -> Iterator[list[tuple[Decision, dict[int, tuple[int, float, bool]]]]]:
+        """Give batches of decisions with (sequence, reward, expired) by position."""
+        for page in self._pages(_RECORDS, self.last_decision):
+            rewards: defaultdict[int, dict[int, tuple[int, float, bool]]] = defaultdict(dict)
+            ids = (page[0][0], page[-1][0])
+            for row in self.connection.execute(_REWARDS, (*ids, self.last_sequence)):
+                decision, position, sequence, reward, expired = row
+                rewards[decision][position] = (sequence, reward, bool(expired))
+            yield [(decode(record), rewards[number]) for number, record in page]
+
+    def outcomes(self) -> Iterator[list[Row]]:
+        """Give batches of rows of `outcomes`."""
+        for page in self._pages(_OUTCOMES, self.last_outcome):
+            rows = [dict(zip(OUTCOMES.names, cells, strict=True)) for _, *cells in page]
+            for row in rows:
+                row["occurred_at"] = microseconds(row["occurred_at"])
+                row["received_at"] = microseconds(row["received_at"])
+            yield rows
+
+    def _pages(self, query: str, last: int) -> Iterator[list[sqlite3.Row]]:
+        span = {"created_from": self.created_from, "created_before": self.created_before}
+        cursor = {"after": 0, "last": last, "batch": _BATCH, **span}
+        while page := self.connection.execute(query, cursor).fetchall():
+            yield page
+            cursor["after"] = page[-1][0]
+
+
+def export_parquet(
+    database: Path,
+    out: Path,
+    *,
+    created_from: float = float("-inf"),
+    created_before: float = float("inf"),
+) -> ExportSummary:
+    """Write decisions, mixtures and outcomes of the decisions created in [from, before), in seconds.
+
+    Files that are there already are replaced, each at once and only after all three are complete.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with (
+        closing(connect_reader(database)) as connection,
+        TemporaryDirectory(prefix=".export-", dir=out) as staging,
+    ):
+        last_decision, last_outcome, last_sequence = connection.execute(_LAST).fetchone()
+        source = _Source(connection, last_decision, last_outcome, last_sequence, created_from, created_before)
+        num_decisions, num_positions, num_joined = _write_decisions(source, Path(staging))
+        num_outcomes = _write(Path(staging) / "outcomes.parquet", OUTCOMES, source.outcomes())
+        for file in sorted(Path(staging).iterdir()):
+            file.replace(out / file.name)
+    return ExportSummary(num_decisions, num_positions, num_joined, num_outcomes, last_sequence)
+
+
+def _write_decisions(source: _Source, folder: Path) -> tuple[int, int, int]:
+    num_decisions = num_positions = num_joined = 0
+    with (
+        _writer(folder / "decisions.parquet", DECISIONS) as positions,
+        _writer(folder / "mixtures.parquet", MIXTURES) as mixtures,
+    ):
+        for batch in source.decisions():
+            rows = [row for decision, rewards in batch for row in position_rows(decision, rewards)]
+            positions.write_batch(pa.RecordBatch.from_pylist(rows, schema=DECISIONS))
+            described = [mixture_row(decision) for decision, _ in batch]
+            mixtures.write_batch(pa.RecordBatch.from_pylist(described, schema=MIXTURES))
+            num_decisions += len(batch)
+            num_positions += len(rows)
+            num_joined += sum(len(rewards) for _, rewards in batch)
+    return num_decisions, num_positions, num_joined
+
+
+def _write(path: Path, schema: pa.Schema, batches: Iterable[list[Row]]) -> int:
+    num_rows = 0
+    with _writer(path, schema) as writer:
+        for rows in batches:
+            writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+            num_rows += len(rows)
+    return num_rows
+
+
+def _writer(path: Path, schema: pa.Schema) -> parquet.ParquetWriter:
+    return parquet.ParquetWriter(path, schema, compression="zstd")
