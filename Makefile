@@ -1,0 +1,48 @@
+PYTHON ?= python3.11
+BIN := .venv/bin
+SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
+
+.PHONY: demo serve test lint baseline bench-solver bench-creatives bench-ctr bench-events clean
+
+demo: .venv/learn.stamp
+	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
+
+serve: .venv/learn.stamp
+	$(BIN)/adranker init --home var/serve
+	$(BIN)/adranker serve --home var/serve --with-learner
+
+test: .venv/dev.stamp
+	$(BIN)/pytest -n auto
+
+lint: .venv/dev.stamp
+	.ci/lint
+
+baseline: .venv/dev.stamp  # after a release: what `buf breaking` compares with from then on
+	$(BIN)/buf build protos --exclude-source-info -o protos/released.binpb
+
+bench-solver: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.solver
+bench-creatives: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.creatives --data $(DATA)
+bench-ctr: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.ctr --data $(DATA)
+bench-events: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.events
+
+clean:
+	rm -rf .venv var ads build dist
+
+.venv/bin/pip:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing: install it, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(PYTHON) is not Python 3.11: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing: on Debian, apt-get install python3.11-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# The editable install runs the build hook, which generates the stubs.
+.venv/learn.stamp: $(SOURCES) | .venv/bin/pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[learn]'
+	@touch $@
+
+.venv/dev.stamp: $(SOURCES) | .venv/bin/pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[learn,dev]'
+	@touch $@ .venv/learn.stamp

@@ -1,0 +1,1 @@
+"""Constrained ad ranking: scores, slates, decisions and their evaluation."""

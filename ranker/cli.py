@@ -1,0 +1,140 @@
+"""The command `adranker`: composes the commands of all packages."""
+
+# Typer reads the annotations at run time, so its types must be real imports here.
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bandit.errors import CreativeError
+from ranker.errors import RankerError
+from ranker.scoring.command import train_ctr_command
+from ranker.serving.command import serve_command
+
+# What `pip install adranker` leaves out: training and reports need it, serving does not.
+LEARN_EXTRA = frozenset({"matplotlib", "onnx", "pandas", "pyro", "sklearn", "torch"})
+
+Address = Annotated[str, typer.Option(help="Where the server listens.")]
+HomeOption = Annotated[Path, typer.Option(help="Directory of schemas, models, creatives and events.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+
+app = typer.Typer(
+    help="Rank ads under constraints, choose their creatives, learn from outcomes, judge policies offline.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve_command)
+app.command("train-ctr")(train_ctr_command)
+
+
+@app.command("init")
+def init_command(home: HomeOption = Path("var/serve"), as_json: Json = False) -> None:
+    """Make a home that can be served: the example of the Open Bandit and adult data, trained here."""
+    from ranker.demo.home import prepare_home
+
+    prepare_home(home)
+    typer.echo(
+        json.dumps({"home": str(home)}) if as_json else f"{home} is ready: adranker serve --home {home}"
+    )
+
+
+@app.command("learn")
+def learn_command(
+    home: HomeOption = Path("var/serve"),
+    batch_size: Annotated[int, typer.Option(help="Rewards that are worth a posterior at once.")] = 1000,
+    max_wait_seconds: Annotated[float, typer.Option(help="Longest that a reward waits.")] = 2.0,
+    with_parent: Annotated[bool, typer.Option(help="End when the parent process does.", hidden=True)] = False,
+) -> None:
+    """Turn joined outcomes into creative posteriors until SIGTERM; prints one JSON line a version."""
+    from ranker.creative_learning import learn_until
+    from ranker.home import Home
+    from ranker.learning import LearningSettings
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if with_parent:
+        _stop_with_parent(stop)
+
+    def published(version: str, sequence: int) -> None:
+        typer.echo(json.dumps({"posterior": version, "sequence": sequence}))
+
+    settings = LearningSettings(batch_size=batch_size, max_wait_seconds=max_wait_seconds)
+    learn_until(stop, Home(home), settings, published)
+
+
+def _stop_with_parent(stop: threading.Event) -> None:
+    """Stops when the parent is gone: a killed server leaves no learner behind to hold the home's lock."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            if stop.wait(0.5):
+                return
+        stop.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@app.command("export")
+def export_command(
+    out: Annotated[Path, typer.Argument(help="Directory for the Parquet files.")],
+    home: HomeOption = Path("var/serve"),
+    as_json: Json = False,
+) -> None:
+    """Write decisions and outcomes as Parquet; the server may go on meanwhile."""
+    from dataclasses import asdict
+
+    from ranker.events.export import export_parquet
+    from ranker.home import Home
+
+    summary = asdict(export_parquet(Home(home).events, out))
+    typer.echo(json.dumps(summary, default=str) if as_json else f"{out}: {summary}")
+
+
+@app.command("versions")
+def versions_command(address: Address = "127.0.0.1:50051", as_json: Json = False) -> None:
+    """Show which models and which posterior a server answers from."""
+    from ranker.client import RankerClient
+
+    with RankerClient(address) as client:
+        _print_versions(client.versions(), as_json)
+
+
+@app.command("reload")
+def reload_command(address: Address = "127.0.0.1:50051", as_json: Json = False) -> None:
+    """Let a server look for new models and posteriors now."""
+    from ranker.client import RankerClient
+
+    with RankerClient(address) as client:
+        _print_versions(client.reload(), as_json)
+
+
+def _print_versions(versions: dict[str, object], as_json: bool) -> None:
+    typer.echo(json.dumps(versions, indent=None if as_json else 2))
+
+
+def main() -> None:
+    """Runs the command; what is wrong with the input ends it with one line and exit code 2."""
+    try:
+        app()
+    except (RankerError, CreativeError) as error:
+        sys.exit(_told(f"error: {error}"))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in LEARN_EXTRA:
+            raise
+        sys.exit(_told(f"error: {error.name} is not installed: pip install 'adranker[learn]'"))
+
+
+def _told(message: str) -> int:
+    print(message, file=sys.stderr)  # noqa: T201 (a command speaks to its caller)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""The Python client: requests and answers as data, errors as ours, protobuf out of sight."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import grpc
+from google.protobuf.json_format import MessageToDict
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from ads.ranker.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    learner_pb2,
+    learner_pb2_grpc,
+    ranker_pb2,
+    ranker_pb2_grpc,
+)
+from ranker.errors import InvalidInputError, NotFoundError, OverloadedError, RankerError, StateError
+from ranker.serving.answer_conversion import Answer, answer_from_proto
+from ranker.serving.request_conversion import outcome_to_proto, request_to_proto
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import TracebackType
+
+    from ranker.events.records import Outcome
+    from ranker.slate import RankRequest
+
+ERRORS: dict[grpc.StatusCode, type[RankerError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidInputError,
+    grpc.StatusCode.NOT_FOUND: NotFoundError,
+    grpc.StatusCode.FAILED_PRECONDITION: StateError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: OverloadedError,
+}
+# Outcomes of one message: stored in one transaction.
+REPORT_SIZE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of reported outcomes."""
+
+    num_joined: int
+    num_duplicates: int
+    num_late: int
+    num_already_rewarded: int
+
+
+class RankerClient:
+    """A connection to one server; threads may share it.
+
+    Errors that name a field come back as `ranker.errors`; all others (a deadline, a lost connection) are
+    grpc.RpcError. Asking again after one is safe: a request id is answered with its stored decision.
+    """
+
+    def __init__(self, address: str, timeout_seconds: float = 5.0) -> None:
+        self._channel = grpc.insecure_channel(address)
+        self._timeout = timeout_seconds
+        self._ranker = ranker_pb2_grpc.RankerServiceStub(self._channel)
+        self._learner = learner_pb2_grpc.LearnerServiceStub(self._channel)
+        self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
+
+    def __enter__(self) -> RankerClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._channel.close()
+
+    def rank(self, request: RankRequest) -> Answer:
+        """Returns the slate for one request."""
+        with _our_errors():
+            return answer_from_proto(self._ranker.Rank(request_to_proto(request), timeout=self._timeout))
+
+    def batch_rank(self, requests: Sequence[RankRequest]) -> list[Answer | RankerError]:
+        """Returns one answer a request; what is wrong with a request stands in its place."""
+        message = ranker_pb2.BatchRankRequest(requests=[request_to_proto(request) for request in requests])
+        with _our_errors():
+            results = self._ranker.BatchRank(message, timeout=self._timeout).results
+        return [
+            answer_from_proto(item.response) if item.HasField("response") else _item_error(item.error)
+            for item in results
+        ]
+
+    def report(self, outcomes: Iterable[Outcome]) -> Report:
+        """Reports outcomes; returns once all are stored. Event ids make it safe to report again."""
+        with _our_errors():
+            response = self._learner.ReportOutcomes(_messages(outcomes), timeout=self._timeout)
+        return Report(
+            response.num_joined, response.num_duplicates, response.num_late, response.num_already_rewarded
+        )
+
+    def versions(self) -> dict[str, object]:
+        """Returns what is served."""
+        answer = self._admin.ListVersions(admin_pb2.ListVersionsRequest(), timeout=self._timeout)
+        return MessageToDict(answer.versions, preserving_proto_field_name=True)
+
+    def reload(self) -> dict[str, object]:
+        """Lets the server take up what is new; returns what is served then."""
+        with _our_errors():
+            answer = self._admin.Reload(admin_pb2.ReloadRequest(), timeout=self._timeout)
+        return MessageToDict(answer.versions, preserving_proto_field_name=True)
+
+
+def _messages(outcomes: Iterable[Outcome]) -> Iterator[learner_pb2.ReportOutcomesRequest]:
+    rest = iter(outcomes)
+    while chunk := list(islice(rest, REPORT_SIZE)):
+        yield learner_pb2.ReportOutcomesRequest(outcomes=[outcome_to_proto(outcome) for outcome in chunk])
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        assert isinstance(error, grpc.Call)  # every RpcError of a stub is
+        status = rpc_status.from_call(error)
+        info = error_details_pb2.ErrorInfo()
+        if status is None or not any(detail.Unpack(info) for detail in status.details):
+            raise
+        ours = ERRORS.get(error.code(), RankerError)
+        raise _with_message(ours, info.metadata["field"], info.metadata["value"], status.message) from error
+
+
+def _item_error(item: ranker_pb2.RankError) -> RankerError:
+    codes = {code.value[0]: kind for code, kind in ERRORS.items()}
+    return _with_message(codes.get(item.code, RankerError), item.field, item.value, item.message)
+
+
+def _with_message(kind: type[RankerError], field: str, value: str, message: str) -> RankerError:
+    """Returns the server's error: its message already says field, value and problem."""
+    error = kind(field, value, message)
+    error.args = (message,)
+    return error

@@ -1,0 +1,95 @@
+"""Feeds the creative bandit's learner with joined rewards: the learner process."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from bandit.learner import CreativeLearner, LearnerSettings
+from bandit.outcomes import CreativeOutcome
+from bandit.space import CreativeCatalogue
+from ranker.errors import NotFoundError, StateError
+from ranker.events.reader import EventReader
+from ranker.learning import LearningLoop
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ranker.events.records import JoinedReward
+    from ranker.home import Home
+    from ranker.learning import LearningSettings
+
+
+class CreativeRewards:
+    """A `RewardLearner` that learns from the positions that showed a creative."""
+
+    def __init__(self, learner: CreativeLearner, clock: Callable[[], float]) -> None:
+        self._learner = learner
+        self._clock = clock
+        # May run ahead of the posterior's own mark, where what followed showed no creative.
+        self._sequence = learner.start(clock()).provenance.sequence
+
+    @property
+    def sequence(self) -> int:
+        """The last joined reward that is learned or holds nothing to learn."""
+        return self._sequence
+
+    def learn(self, rewards: Sequence[JoinedReward]) -> str | None:
+        """Learns and publishes; returns the new version, or None where no reward was of a creative."""
+        outcomes = [outcome for reward in rewards if (outcome := _outcome(reward)) is not None]
+        version = self._learner.learn(outcomes, rewards[-1].sequence, self._clock()) if outcomes else None
+        self._sequence = rewards[-1].sequence
+        return version
+
+
+def _outcome(joined: JoinedReward) -> CreativeOutcome | None:
+    creative = joined.decision.shown[joined.position].creative
+    if creative is None:
+        return None
+    return CreativeOutcome(creative.space_id, joined.decision.context, creative.elements, joined.reward)
+
+
+def creative_learner(home: Home) -> CreativeLearner:
+    """Returns the learner of the home's catalogue, or raises NotFoundError where there is none."""
+    if not home.catalogue.is_file():
+        raise NotFoundError("catalogue", str(home.catalogue), "no such file")
+    catalogue = CreativeCatalogue.from_json(home.catalogue.read_text())
+    return CreativeLearner(catalogue, home.posteriors, LearnerSettings())
+
+
+def learn_until(
+    stop: threading.Event, home: Home, settings: LearningSettings, published: Callable[[str, int], None]
+) -> None:
+    """Learns until stopped; tells each new version and its sequence. One learner a home: it holds a lock."""
+    with learner_lock(home):
+        rewards = CreativeRewards(creative_learner(home), time.time)
+        if not home.events.is_file():
+            raise NotFoundError("events", str(home.events), "no such database: start `adranker serve` first")
+        with EventReader(home.events) as source:
+            loop = LearningLoop(source, rewards, settings, time.monotonic)
+            while not stop.is_set():
+                version = loop.step()
+                if version is not None:
+                    published(version, rewards.sequence)
+                else:
+                    stop.wait(settings.poll_seconds)
+
+
+@contextmanager
+def learner_lock(home: Home) -> Iterator[None]:
+    """Keeps a second learner out; the lock goes with the process, however it ends."""
+    path = home.catalogue.parent / "learner.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateError("home", str(home.root), "another learner runs on it") from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Decisions and outcomes: kept, joined by id within a window, exported."""

@@ -1,0 +1,271 @@
+"""The way of one request: score → solve → draw → creatives → decision.
+
+Creatives come after the slate is drawn: they do not change it, so the slate's propensity needs no integral
+over posterior draws, and P(slate, creative) = P(slate)·P(creative) holds at every position.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ranker.errors import InvalidInputError
+from ranker.exploration import ExploredMixture, tightened_limits, uniform_use
+from ranker.slate import Basis, ConstraintReport, Creative, Decision, Relation, ShownAd
+from ranker.solver import Settings as SolverSettings
+from ranker.solver import SlateProblem, solve
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ranker.creatives import CreativeSelector
+    from ranker.scoring.schema import FeatureSchema
+    from ranker.slate import Constraint, Floats, RankRequest
+    from ranker.snapshot import Snapshot
+    from ranker.solver import Solution
+    from ranker.stages import StageTimer
+
+# A limit counts as met within this share of its own size: the solver's feasibility is 1e-9 of scale.
+MET_TOLERANCE = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """What the pipeline decides for requests that do not say."""
+
+    # Share of requests answered with a uniformly random slate, so that the log can judge other policies.
+    exploration_ratio: float = 0.02
+    # Secret of the draws: who knows it and the request id can foretell a slate.
+    draw_key: bytes = b"adranker"
+    solver: SolverSettings = field(default_factory=SolverSettings)
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.exploration_ratio < 1.0:
+            raise InvalidInputError("exploration_ratio", self.exploration_ratio, "must lie in [0, 1)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    ctr: Floats  # (n,)
+    value: Floats  # (n,)
+    attention: Floats  # (k,)
+    model_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    """What was solved: the constraints as rows ≤ limits, and the mixture that answers them."""
+
+    rows: Floats  # (K, n), negated where the constraint is at_least
+    limits: Floats  # (K,)
+    uniform_use: Floats  # (K,)
+    solution: Solution
+    mixture: ExploredMixture
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What came out of the policy for this request."""
+
+    slate: NDArray[np.int64]  # (k,)
+    creatives: _Creatives
+    context: dict[str, int]
+    stage_seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Creatives:
+    """One composition a position, all of one posterior version."""
+
+    by_position: tuple[Creative | None, ...]  # (k,)
+    posterior_version: str
+
+
+def default_attention(num_positions: int) -> Floats:
+    """Returns aⱼ = 1/log₂(j + 2), `(k,)`, the discount of DCG (Järvelin & Kekäläinen 2002)."""
+    attention: Floats = 1.0 / np.log2(np.arange(num_positions) + 2.0)
+    return attention
+
+
+def request_rng(draw_key: bytes, request_id: str) -> np.random.Generator:
+    """Returns the request's own random stream: the same id and key draw the same slate, on any replica."""
+    digest = hashlib.blake2b(request_id.encode(), key=draw_key, digest_size=16).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest)))
+
+
+def rank(request: RankRequest, snapshot: Snapshot, settings: PipelineSettings, timer: StageTimer) -> Decision:
+    """Answers one request from one snapshot; pure but for the clocks.
+
+    Raises:
+      InvalidInputError: features or context do not fit the schema.
+      NotFoundError: unknown schema, model or creative space.
+      StateError: creatives are asked for and none are served.
+    """
+    context = _context_by_name(request, snapshot.schema(request.schema_id))
+    scores = _score(request, snapshot)
+    timer.lap("score")
+    policy = _solve(request, scores, settings)
+    timer.lap("solve")
+    rng = request_rng(settings.draw_key, request.request_id)
+    slate = policy.mixture.draw(rng)
+    timer.lap("draw")
+    creatives = _creatives(request, snapshot, slate, context, rng)
+    timer.lap("creatives")
+    served = _Served(slate, creatives, context, dict(timer.seconds))
+    return _decision(request, scores, policy, served)
+
+
+def _context_by_name(request: RankRequest, schema: FeatureSchema) -> dict[str, int]:
+    names, ids = schema.context_categorical, request.context.categorical
+    if len(ids) != len(names):
+        raise InvalidInputError(
+            "context.categorical.length", len(ids), f"schema {schema.schema_id} has {len(names)}: {names}"
+        )
+    return dict(zip(names, ids.tolist(), strict=True))
+
+
+def _score(request: RankRequest, snapshot: Snapshot) -> _Scores:
+    candidates, context = request.candidates, request.context
+    if candidates.ctr is not None:
+        ctr, version = candidates.ctr, ""
+    else:
+        scorer = snapshot.scorer(request.schema_id, request.model_version)
+        ctr = scorer.score(context.numeric, context.categorical, candidates.numeric, candidates.categorical)
+        version = scorer.version
+    attention = (
+        request.attention if request.attention is not None else default_attention(request.num_positions)
+    )
+    return _Scores(ctr, ctr * candidates.bids, attention, version)
+
+
+def _solve(request: RankRequest, scores: _Scores, settings: PipelineSettings) -> _Policy:
+    n = len(request.candidates.ids)
+    ratio = 0.0 if request.mode.no_exploration else settings.exploration_ratio
+    sign = np.array([-1.0 if c.relation is Relation.AT_LEAST else 1.0 for c in request.constraints])
+    rows = request.constraint_weights.reshape(len(sign), n) * sign[:, None]
+    limits = sign * np.array([_absolute_limit(c, scores.attention) for c in request.constraints])
+    uniform = uniform_use(rows, scores.attention)
+    problem = SlateProblem(
+        value=scores.value,
+        weights=rows,
+        limits=tightened_limits(limits, uniform, ratio),
+        attention=scores.attention,
+        violation_price=_violation_prices(request.constraints),
+    )
+    solution = solve(problem, settings.solver)
+    mixture = ExploredMixture(solution.slates, solution.probabilities, n, ratio)
+    return _Policy(rows, limits, uniform, solution, mixture)
+
+
+def _absolute_limit(constraint: Constraint, attention: Floats) -> float:
+    share = constraint.basis is Basis.SHARE_OF_ATTENTION
+    return constraint.limit * (float(attention.sum()) if share else 1.0)
+
+
+def _violation_prices(constraints: tuple[Constraint, ...]) -> Floats:
+    prices = [np.inf if c.violation_price is None else c.violation_price for c in constraints]
+    return np.array(prices, dtype=np.float64)
+
+
+def _creatives(
+    request: RankRequest,
+    snapshot: Snapshot,
+    slate: NDArray[np.int64],
+    context: dict[str, int],
+    rng: np.random.Generator,
+) -> _Creatives:
+    """Composes the shown ads under one coherent posterior draw."""
+    spaces = request.candidates.creative_space_ids
+    if not any(spaces):
+        return _Creatives((None,) * len(slate), "")
+    selector = snapshot.creative_selector()
+    draw = int(rng.integers(selector.num_draws))
+    floors = rng.random(len(slate))
+    by_position = tuple(
+        _creative(selector, spaces[i], context, draw, float(u)) if spaces[i] else None
+        for i, u in zip(slate.tolist(), floors, strict=True)
+    )
+    return _Creatives(by_position, selector.version)
+
+
+def _creative(
+    selector: CreativeSelector, space_id: str, context: dict[str, int], draw: int, u: float
+) -> Creative:
+    chosen = selector.select(space_id, context, draw, u)
+    return Creative(
+        space_id=chosen.space_id,
+        elements=dict(chosen.elements),
+        propensity=chosen.propensity,
+        draw=chosen.draw,
+        floor=chosen.floor,
+        feasible_hash=chosen.feasible_hash,
+    )
+
+
+def _decision(request: RankRequest, scores: _Scores, policy: _Policy, served: _Served) -> Decision:
+    solution, mixture = policy.solution, policy.mixture
+    return Decision(
+        decision_id=request.request_id,
+        request_hash=request.content_hash,
+        created_at=time.time(),
+        schema_id=request.schema_id,
+        model_version=scores.model_version,
+        posterior_version=served.creatives.posterior_version,
+        context=served.context,
+        candidate_ids=request.candidates.ids,
+        ctr=tuple(scores.ctr.tolist()),
+        slates=tuple(map(tuple, solution.slates.tolist())),
+        probabilities=tuple(solution.probabilities.tolist()),
+        exploration_ratio=mixture.ratio,
+        slate_propensity=mixture.propensity(served.slate),
+        shown=_shown(request, scores, mixture, served),
+        constraints=_constraint_reports(request.constraints, policy),
+        solver_status=solution.status.name.lower(),
+        solver_steps=solution.num_steps,
+        expected_objective=solution.objective,
+        objective_bound=solution.upper_bound,
+        default_reward=not request.mode.no_default_reward,
+        stage_seconds=served.stage_seconds,
+    )
+
+
+def _shown(
+    request: RankRequest, scores: _Scores, mixture: ExploredMixture, served: _Served
+) -> tuple[ShownAd, ...]:
+    propensities = mixture.marginals(served.slate)
+    return tuple(
+        ShownAd(
+            candidate_id=request.candidates.ids[i],
+            ctr=float(scores.ctr[i]),
+            value=float(scores.value[i]),
+            attention=float(scores.attention[j]),
+            propensity=float(propensities[j]),
+            creative=served.creatives.by_position[j],
+        )
+        for j, i in enumerate(served.slate.tolist())
+    )
+
+
+def _constraint_reports(constraints: tuple[Constraint, ...], policy: _Policy) -> tuple[ConstraintReport, ...]:
+    """Reports on the served policy, exploration included."""
+    ratio = policy.mixture.ratio
+    use = (1.0 - ratio) * policy.solution.use + ratio * policy.uniform_use
+    slack = policy.limits - use
+    met = slack >= -MET_TOLERANCE * np.maximum(1.0, np.abs(policy.limits))
+    signs = [-1.0 if c.relation is Relation.AT_LEAST else 1.0 for c in constraints]
+    return tuple(
+        ConstraintReport(
+            name=c.name,
+            relation=c.relation,
+            limit=float(signs[q] * policy.limits[q]),
+            expected_use=float(signs[q] * use[q]),
+            slack=float(slack[q]),
+            dual=float(policy.solution.dual[q]),
+            met=bool(met[q]),
+        )
+        for q, c in enumerate(constraints)
+    )

@@ -1,0 +1,57 @@
+"""The command `adranker serve`."""
+
+# Typer reads the annotations at run time, so its types must be real imports here.
+import json
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve_command(
+    home: Annotated[Path | None, typer.Option(help="Directory made by `adranker init`.")] = None,
+    host: Annotated[str | None, typer.Option(help="Interface to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="gRPC port; 0 takes a free one.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Prometheus port; 0 takes a free one.")] = None,
+    durability: Annotated[str | None, typer.Option(help="committed, synced or queued.")] = None,
+    exploration_ratio: Annotated[float | None, typer.Option(help="Share of uniformly random slates.")] = None,
+    window_seconds: Annotated[float | None, typer.Option(help="How long outcomes count.")] = None,
+    with_learner: Annotated[bool, typer.Option(help="Run the learner as a child process.")] = False,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Prints one JSON line with the addresses when ready.
+
+    What is not given comes from ADRANKER_<OPTION>, else from the default: see ranker/serving/settings.py.
+    """
+    # Not above: every command imports this module, and gRPC takes its time.
+    from ranker.home import Home
+    from ranker.serving.learner_process import LearnerProcess
+    from ranker.serving.server import Server
+    from ranker.serving.settings import settings_from_environment
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    settings = settings_from_environment(
+        home=home,
+        host=host,
+        port=port,
+        metrics_port=metrics_port,
+        durability=durability,
+        exploration_ratio=exploration_ratio,
+        window_seconds=window_seconds,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    server = Server(settings)
+    server.start()
+    learner = LearnerProcess(Home(settings.home), server.parts.metrics) if with_learner else None
+    addresses = {"address": server.address, "metrics_address": server.metrics_address}
+    typer.echo(json.dumps(addresses))
+    sys.stdout.flush()
+    stop.wait()
+    server.close()
+    if learner is not None:
+        learner.close()

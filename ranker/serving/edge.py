@@ -1,0 +1,88 @@
+"""The edge of every call: size, decoding, errors as google.rpc.Status, metrics. Servicers see none of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import code_pb2
+from grpc_status import rpc_status
+
+from ranker.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ranker.serving.error_table import ErrorTable
+    from ranker.serving.metrics import Metrics
+
+PACKAGE = "/ads.ranker.v1."
+
+
+class EdgeInterceptor(grpc.ServerInterceptor):
+    """Wraps the methods of our services; health and reflection pass untouched.
+
+    Messages arrive as bytes, so that one that is too large or is no message of its type is answered like any
+    other bad input.
+    """
+
+    def __init__(self, metrics: Metrics, errors: ErrorTable, max_message_bytes: int) -> None:
+        self._metrics = metrics
+        self._errors = errors
+        self._max_message_bytes = max_message_bytes
+
+    def intercept_service(
+        self, continuation: Callable[[Any], Any], handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:
+        """Returns the method's handler, wrapped."""
+        handler = continuation(handler_call_details)
+        method: str = handler_call_details.method
+        if handler is None or not method.startswith(PACKAGE):
+            return handler
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(
+                self._wrap(handler.stream_unary, method, lambda raw: self._decoded_stream(handler, raw)),
+                response_serializer=handler.response_serializer,
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            self._wrap(handler.unary_unary, method, lambda raw: self._decoded(handler, raw)),
+            response_serializer=handler.response_serializer,
+        )
+
+    def _decoded(self, handler: Any, raw: bytes) -> Any:
+        if len(raw) > self._max_message_bytes:
+            raise InvalidInputError("message.num_bytes", len(raw), f"at most {self._max_message_bytes}")
+        try:
+            return handler.request_deserializer(raw)
+        except DecodeError as error:
+            raise InvalidInputError("message", f"{len(raw)} bytes", f"cannot be decoded: {error}") from error
+
+    def _decoded_stream(self, handler: Any, raw_messages: Iterator[bytes]) -> Iterator[Any]:
+        for raw in raw_messages:
+            yield self._decoded(handler, raw)
+
+    def _wrap(self, behavior: Any, method: str, decode: Callable[[Any], Any]) -> Any:
+        name = method.rpartition("/")[2]
+        calls, inflight = self._metrics.calls, self._metrics.inflight
+        latency = self._metrics.latency.labels(name)
+
+        def call(raw: Any, context: grpc.ServicerContext) -> Any:
+            started = time.perf_counter()
+            code = "UNKNOWN"  # what gRPC makes of an exception that is not ours: a bug
+            inflight.inc()
+            try:
+                answer = behavior(decode(raw), context)
+                code = "OK"
+                return answer
+            except self._errors.expected as error:
+                status = self._errors.status(error)
+                code = code_pb2.Code.Name(status.code)
+                context.abort_with_status(rpc_status.to_status(status))
+            finally:
+                inflight.dec()
+                latency.observe(time.perf_counter() - started)
+                calls.labels(name, code).inc()
+
+        return call

@@ -1,0 +1,74 @@
+"""How errors read on the wire: google.rpc.Status with the field and the value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, cast
+
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from ads.ranker.v1 import ranker_pb2
+from ranker.errors import InvalidInputError, NotFoundError, OverloadedError, StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from google.protobuf.message import Message
+
+DOMAIN = "adranker"
+
+
+class FieldError(Protocol):
+    """What every error that reaches the wire carries."""
+
+    field: str
+    value: object
+
+
+class ErrorTable:
+    """Maps error classes to gRPC codes; a subclass without an entry takes its ancestor's.
+
+    `others` adds the error classes of other packages; they carry `field` and `value` as ours do.
+    """
+
+    def __init__(self, others: Mapping[type[Exception], int] | None = None) -> None:
+        self._codes: dict[type[Exception], int] = {
+            InvalidInputError: code_pb2.INVALID_ARGUMENT,
+            NotFoundError: code_pb2.NOT_FOUND,
+            StateError: code_pb2.FAILED_PRECONDITION,
+            OverloadedError: code_pb2.RESOURCE_EXHAUSTED,
+            **(others or {}),
+        }
+        self.expected: tuple[type[Exception], ...] = tuple(self._codes)
+
+    def code(self, error: Exception) -> int:
+        """Returns the google.rpc.Code of an expected error."""
+        return next(self._codes[kind] for kind in type(error).__mro__ if kind in self._codes)
+
+    def status(self, error: Exception) -> status_pb2.Status:
+        """Writes an expected error: BadRequest names the field, ErrorInfo the value too."""
+        field, value = _field_and_value(error)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=str(error))
+        info = error_details_pb2.ErrorInfo(
+            reason=type(error).__name__, domain=DOMAIN, metadata={"field": field, "value": value}
+        )
+        details = [error_details_pb2.BadRequest(field_violations=[violation]), info]
+        return status_pb2.Status(
+            code=self.code(error), message=str(error), details=[_packed(detail) for detail in details]
+        )
+
+    def item_error(self, error: Exception) -> ranker_pb2.RankError:
+        """Writes an expected error as one item of a batch."""
+        field, value = _field_and_value(error)
+        return ranker_pb2.RankError(code=self.code(error), field=field, value=value, message=str(error))
+
+
+def _field_and_value(error: Exception) -> tuple[str, str]:
+    ours = cast("FieldError", error)
+    return ours.field, str(ours.value)
+
+
+def _packed(detail: Message) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    return packed

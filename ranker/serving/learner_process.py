@@ -1,0 +1,62 @@
+"""The server's own learner: a child process, started again where it dies."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ranker.home import Home
+    from ranker.serving.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+RESTART_SECONDS = 5.0
+
+
+class LearnerProcess:
+    """Runs `adranker learn` on a home until closed."""
+
+    def __init__(self, home: Home, metrics: Metrics) -> None:
+        self._command = [
+            sys.executable,
+            "-m",
+            "ranker.cli",
+            "learn",
+            "--home",
+            str(home.root),
+            "--with-parent",
+        ]
+        self._metrics = metrics
+        self._stop = threading.Event()
+        self._process = self._started()
+        self._watcher = threading.Thread(target=self._watch, name="learner-watch")
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Lets it finish its batch, then waits for its end."""
+        self._stop.set()
+        self._process.terminate()
+        self._watcher.join()
+        self._process.wait()
+        self._metrics.learner_up.set(0)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        # Its own words go to our standard error: standard output is the server's ready line.
+        process = subprocess.Popen(self._command, stdout=sys.stderr.fileno())  # noqa: S603 (our own program)
+        self._metrics.learner_up.set(1)
+        return process
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.5):
+            code = self._process.poll()
+            if code is not None:
+                self._metrics.learner_up.set(0)
+                logger.error(
+                    "the learner ended with code %s; starting it again in %s s", code, RESTART_SECONDS
+                )
+                if not self._stop.wait(RESTART_SECONDS):
+                    self._process = self._started()

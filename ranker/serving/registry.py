@@ -1,0 +1,73 @@
+"""Which snapshot serves: loaded off the request path, swapped atomically, kept where the next cannot load."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from ranker.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ranker.serving.metrics import Metrics
+    from ranker.snapshot import Snapshot
+
+logger = logging.getLogger(__name__)
+
+
+class Registry:
+    """Holds the current snapshot. `load` builds the next one, reusing what has not changed of the last.
+
+    `expected` are the errors by which `load` says that what lies on the disk cannot be served.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[Snapshot | None], Snapshot],
+        metrics: Metrics,
+        expected: tuple[type[Exception], ...],
+    ) -> None:
+        self._load = load
+        self._metrics = metrics
+        self._expected = expected
+        self._lock = threading.Lock()
+        self._current = load(None)
+        self._announce()
+
+    def current(self) -> Snapshot:
+        """Returns the snapshot that a request which starts now is answered from."""
+        return self._current
+
+    def reload(self) -> None:
+        """Takes up what is new; raises StateError, and serves on as before, where it cannot be loaded."""
+        with self._lock:
+            try:
+                loaded = self._load(self._current)
+            except self._expected as error:
+                self._metrics.reload_failures.inc()
+                raise StateError(
+                    "home", str(error), "cannot be loaded; the versions before it serve on"
+                ) from error
+            if loaded is not self._current:
+                self._current = loaded
+                self._metrics.reloads.inc()
+                self._announce()
+
+    def poll(self, stop: threading.Event, seconds: float) -> None:
+        """Reloads every so many seconds until stopped."""
+        told = ""
+        while not stop.wait(seconds):
+            try:
+                self.reload()
+                told = ""
+            except StateError as error:
+                if str(error) != told:  # once an incident, not once a poll
+                    logger.error("%s", error)
+                    told = str(error)
+
+    def _announce(self) -> None:
+        posterior = self._current.posterior
+        if posterior is not None:
+            self._metrics.serves_posterior(posterior.created_at, posterior.sequence)

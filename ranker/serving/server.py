@@ -1,0 +1,172 @@
+"""The server: wires home, store, pipeline and services, answers until it is told to stop, then drains."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import grpc
+from google.rpc import code_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import start_http_server
+
+from ads.ranker.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    learner_pb2,
+    learner_pb2_grpc,
+    ranker_pb2,
+    ranker_pb2_grpc,
+)
+from bandit import snapshot as posterior_store
+from bandit.errors import ContextError, CreativeError, UnknownSpaceError
+from ranker.creative_learning import creative_learner
+from ranker.decider import Decider
+from ranker.errors import RankerError, StateError
+from ranker.events.settings import Durability, EventSettings
+from ranker.events.sqlite_store import SqliteEventStore
+from ranker.home import Home
+from ranker.pipeline import PipelineSettings
+from ranker.serving.edge import EdgeInterceptor
+from ranker.serving.error_table import ErrorTable
+from ranker.serving.home_loader import load_snapshot
+from ranker.serving.metrics import Metrics
+from ranker.serving.registry import Registry
+from ranker.serving.servicers import AdminServicer, LearnerServicer, RankerServicer
+from ranker.solver import warm_up
+
+if TYPE_CHECKING:
+    from ranker.serving.settings import ServerSettings
+
+logger = logging.getLogger(__name__)
+
+# Errors of the creative bandit, on the wire.
+CREATIVE_CODES: dict[type[Exception], int] = {
+    UnknownSpaceError: code_pb2.NOT_FOUND,
+    ContextError: code_pb2.FAILED_PRECONDITION,
+    CreativeError: code_pb2.INTERNAL,
+}
+SERVICES = tuple(
+    file.services_by_name[name].full_name
+    for file, name in (
+        (ranker_pb2.DESCRIPTOR, "RankerService"),
+        (learner_pb2.DESCRIPTOR, "LearnerService"),
+        (admin_pb2.DESCRIPTOR, "AdminService"),
+    )
+)
+# gRPC's own cap, which cuts a call without details, stands this far above ours, which explains.
+HARD_CAP = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the services are made of."""
+
+    metrics: Metrics
+    errors: ErrorTable
+    registry: Registry
+    store: SqliteEventStore
+    decider: Decider
+
+
+class Server:
+    """A running service. `close` drains it: every accepted call is answered, every event written."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._stop = threading.Event()
+        self.parts = _parts(settings)
+        self._health = health.HealthServicer()
+        self._grpc = self._grpc_server()
+        port = self._grpc.add_insecure_port(f"{settings.host}:{settings.port}")
+        self.address = f"{settings.host}:{port}"
+        self._scrapes, _ = start_http_server(
+            settings.metrics_port, settings.host, registry=self.parts.metrics.registry
+        )
+        self.metrics_address = f"{settings.host}:{self._scrapes.server_port}"
+        self._poller = threading.Thread(
+            target=self.parts.registry.poll, args=(self._stop, settings.reload_seconds), name="reload"
+        )
+
+    def start(self) -> None:
+        """Answers from now on."""
+        self._grpc.start()
+        self._poller.start()
+        self._tell_health(health_pb2.HealthCheckResponse.SERVING)
+
+    def close(self) -> None:
+        """Refuses new calls, finishes the accepted ones, writes what is queued."""
+        self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._grpc.stop(self._settings.drain_seconds).wait()
+        self._stop.set()
+        self._poller.join()
+        self.parts.store.close()
+        self._scrapes.shutdown()
+        self._scrapes.server_close()
+
+    def _tell_health(self, status: int) -> None:
+        for service in ("", *SERVICES):
+            self._health.set(service, status)
+
+    def _grpc_server(self) -> grpc.Server:
+        settings, parts = self._settings, self.parts
+        server = grpc.server(
+            ThreadPoolExecutor(settings.num_workers, thread_name_prefix="rpc"),
+            interceptors=[EdgeInterceptor(parts.metrics, parts.errors, settings.max_message_bytes)],
+            maximum_concurrent_rpcs=settings.max_concurrent_calls,
+            options=[
+                ("grpc.max_receive_message_length", HARD_CAP * settings.max_message_bytes),
+                # Without it two servers would share the port, and half of the calls go astray.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        ranker_pb2_grpc.add_RankerServiceServicer_to_server(
+            RankerServicer(parts.decider, parts.metrics, parts.errors), server
+        )
+        learner_pb2_grpc.add_LearnerServiceServicer_to_server(LearnerServicer(parts.store), server)
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(parts.registry), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        if settings.reflection:
+            reflection.enable_server_reflection(
+                (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+            )
+        return server
+
+
+def _parts(settings: ServerSettings) -> _Parts:
+    home = Home(settings.home)
+    home.check()
+    warm_up()
+    _publish_prior(home)
+    metrics = Metrics()
+    metrics.exploration_ratio.set(settings.exploration_ratio)
+    registry = Registry(partial(load_snapshot, home), metrics, (RankerError, CreativeError))
+    _check_servable(home, registry)
+    store = SqliteEventStore(
+        home.events,
+        EventSettings(durability=Durability(settings.durability), window_seconds=settings.window_seconds),
+    )
+    metrics.watch(store)
+    pipeline = PipelineSettings(exploration_ratio=settings.exploration_ratio, draw_key=home.draw_key())
+    return _Parts(
+        metrics, ErrorTable(CREATIVE_CODES), registry, store, Decider(registry.current, store, pipeline)
+    )
+
+
+def _publish_prior(home: Home) -> None:
+    """Lets creatives be served before anything is learned of them."""
+    if home.catalogue.is_file() and posterior_store.latest(home.posteriors) is None:
+        creative_learner(home).start(time.time())
+
+
+def _check_servable(home: Home, registry: Registry) -> None:
+    if not registry.current().schemas:
+        raise StateError(
+            "home", str(home.root), "holds no schema and no model: train one with `adranker train-ctr`"
+        )

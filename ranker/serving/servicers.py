@@ -1,0 +1,140 @@
+"""The services: each method converts, delegates, converts. Errors are left to the edge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ads.ranker.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    learner_pb2,
+    learner_pb2_grpc,
+    ranker_pb2,
+    ranker_pb2_grpc,
+)
+from ranker.errors import InvalidInputError, NotFoundError
+from ranker.events.store import OutcomeStatus
+from ranker.serving.answer_conversion import answer_to_proto
+from ranker.serving.request_conversion import outcome_from_proto, request_from_proto
+from ranker.stages import StageTimer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import grpc
+
+    from ranker.decider import Decider
+    from ranker.events.records import Outcome
+    from ranker.events.store import EventStore
+    from ranker.serving.error_table import ErrorTable
+    from ranker.serving.metrics import Metrics
+    from ranker.serving.registry import Registry
+
+MAX_BATCH = 1000
+
+
+class RankerServicer(ranker_pb2_grpc.RankerServiceServicer):
+    """Ranks."""
+
+    def __init__(self, decider: Decider, metrics: Metrics, errors: ErrorTable) -> None:
+        self._decider = decider
+        self._metrics = metrics
+        self._errors = errors
+
+    def Rank(self, request: ranker_pb2.RankRequest, context: grpc.ServicerContext) -> ranker_pb2.RankResponse:
+        """Answers one request."""
+        return self._answer(request)
+
+    def BatchRank(
+        self, request: ranker_pb2.BatchRankRequest, context: grpc.ServicerContext
+    ) -> ranker_pb2.BatchRankResponse:
+        """Answers each request on its own."""
+        if len(request.requests) > MAX_BATCH:
+            raise InvalidInputError("requests.length", len(request.requests), f"at most {MAX_BATCH}")
+        return ranker_pb2.BatchRankResponse(results=[self._result(item) for item in request.requests])
+
+    def _result(self, message: ranker_pb2.RankRequest) -> ranker_pb2.RankResult:
+        try:
+            return ranker_pb2.RankResult(response=self._answer(message))
+        except self._errors.expected as error:
+            return ranker_pb2.RankResult(error=self._errors.item_error(error))
+
+    def _answer(self, message: ranker_pb2.RankRequest) -> ranker_pb2.RankResponse:
+        timer = StageTimer()
+        request = request_from_proto(message)
+        timer.lap("decode")
+        decision = self._decider.decide(request, timer)
+        response = answer_to_proto(decision, timer.seconds)
+        timer.lap("encode")
+        self._metrics.observe(decision, timer.seconds)
+        return response
+
+
+class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
+    """Takes outcomes."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+
+    def ReportOutcomes(
+        self, request_iterator: Iterator[learner_pb2.ReportOutcomesRequest], context: grpc.ServicerContext
+    ) -> learner_pb2.ReportOutcomesResponse:
+        """Stores message by message; answers once everything is stored."""
+        seen: Counter[OutcomeStatus] = Counter()
+        for message in request_iterator:
+            outcomes = [outcome_from_proto(outcome) for outcome in message.outcomes]
+            statuses = self._store.record_outcomes(outcomes).result()
+            _refuse_unknown(outcomes, statuses)
+            seen.update(statuses)
+        return learner_pb2.ReportOutcomesResponse(
+            num_joined=seen[OutcomeStatus.JOINED],
+            num_duplicates=seen[OutcomeStatus.DUPLICATE],
+            num_late=seen[OutcomeStatus.LATE],
+            num_already_rewarded=seen[OutcomeStatus.ALREADY_REWARDED],
+        )
+
+
+def _refuse_unknown(outcomes: Sequence[Outcome], statuses: Iterable[OutcomeStatus]) -> None:
+    for i, status in enumerate(statuses):
+        if status is OutcomeStatus.UNKNOWN_DECISION:
+            raise NotFoundError(
+                f"outcomes[{i}].decision_id", outcomes[i].decision_id, "no such decision is stored"
+            )
+        if status is OutcomeStatus.UNKNOWN_POSITION:
+            raise NotFoundError(
+                f"outcomes[{i}].position", outcomes[i].position, "the slate has no such position"
+            )
+
+
+class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
+    """Tells and changes versions."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def ListVersions(
+        self, request: admin_pb2.ListVersionsRequest, context: grpc.ServicerContext
+    ) -> admin_pb2.ListVersionsResponse:
+        """Tells what is served."""
+        return admin_pb2.ListVersionsResponse(versions=self._versions())
+
+    def Reload(
+        self, request: admin_pb2.ReloadRequest, context: grpc.ServicerContext
+    ) -> admin_pb2.ReloadResponse:
+        """Takes up what is new."""
+        self._registry.reload()
+        return admin_pb2.ReloadResponse(versions=self._versions())
+
+    def _versions(self) -> admin_pb2.ServedVersions:
+        snapshot = self._registry.current()
+        versions = admin_pb2.ServedVersions()
+        for schema_id, scorers in snapshot.scorers.items():
+            default = snapshot.scorer(schema_id, "").version
+            for version in scorers:
+                versions.models.add(schema_id=schema_id, version=version, is_default=version == default)
+        if snapshot.selector is not None and snapshot.posterior is not None:
+            versions.posterior.version = snapshot.selector.version
+            versions.posterior.catalogue_version = snapshot.posterior.catalogue_version
+            versions.posterior.sequence = snapshot.posterior.sequence
+        return versions

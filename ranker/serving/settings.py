@@ -1,0 +1,77 @@
+"""Settings of the server: the only module that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from ranker.errors import InvalidInputError
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What an operator decides. Each field can be set by the variable ADRANKER_<FIELD>."""
+
+    # Directory of schemas, models, creatives and events.
+    home: Path = Path("var/serve")
+    # Where the service listens; port 0 takes a free one.
+    host: str = "127.0.0.1"
+    port: int = 50051
+    # Where Prometheus scrapes; port 0 takes a free one.
+    metrics_port: int = 9464
+    # Threads that answer calls. More than a few only queue for the interpreter lock.
+    num_workers: int = 4
+    # Calls that may wait for a thread; beyond, gRPC answers RESOURCE_EXHAUSTED.
+    max_concurrent_calls: int = 200
+    # Larger messages are refused.
+    max_message_bytes: int = 4 * 1024 * 1024
+    # Share of requests answered with a uniformly random slate.
+    exploration_ratio: float = 0.02
+    # When a response may leave: committed (in the database, survives a killed process), synced (on the disk,
+    # survives a power cut) or queued (a killed process loses the queue).
+    durability: str = "committed"
+    # An outcome counts for its decision for so long.
+    window_seconds: float = 1800.0
+    # How often new models and posteriors are looked for.
+    reload_seconds: float = 1.0
+    # How long accepted calls may take to finish after SIGTERM.
+    drain_seconds: float = 20.0
+    # Whether tools may list the services and methods.
+    reflection: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("port", "metrics_port"):
+            if not 0 <= getattr(self, name) <= 65535:
+                raise InvalidInputError(name, getattr(self, name), "must lie in 0 … 65535")
+        for name in ("num_workers", "max_concurrent_calls", "max_message_bytes"):
+            if getattr(self, name) < 1:
+                raise InvalidInputError(name, getattr(self, name), "must be at least 1")
+        for name in ("window_seconds", "reload_seconds", "drain_seconds"):
+            if not getattr(self, name) > 0:
+                raise InvalidInputError(name, getattr(self, name), "must be positive")
+
+
+def settings_from_environment(**given: Any) -> ServerSettings:
+    """Returns the settings: what is given and not None, else the environment's, else the default."""
+    types = get_type_hints(ServerSettings)
+    values = {}
+    for field in fields(ServerSettings):
+        variable = f"ADRANKER_{field.name.upper()}"
+        if given.get(field.name) is not None:
+            values[field.name] = given[field.name]
+        elif variable in os.environ:
+            values[field.name] = _parsed(variable, os.environ[variable], types[field.name])
+    return ServerSettings(**values)
+
+
+def _parsed(variable: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise InvalidInputError(variable, text, "must be true or false")
+        return text.lower() == "true"
+    try:
+        return kind(text)
+    except ValueError:
+        raise InvalidInputError(variable, text, f"must be {kind.__name__}") from None

@@ -1,0 +1,251 @@
+"""The domain: a request (context, candidates, constraints), the slate that answers it, the decision kept.
+
+Shapes: n candidates, k positions, K constraints, d numeric and c categorical features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from ranker.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[np.float64]
+
+
+class Relation(StrEnum):
+    """Which side of its limit a constraint must stay on."""
+
+    AT_MOST = "at_most"
+    AT_LEAST = "at_least"
+
+
+class Basis(StrEnum):
+    """What a limit is a multiple of."""
+
+    ABSOLUTE = "absolute"
+    SHARE_OF_ATTENTION = "share_of_attention"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A named limit on Σⱼ aⱼ·weights[r(j)], in expectation over the slates that may be served."""
+
+    name: str
+    relation: Relation
+    limit: float
+    basis: Basis = Basis.ABSOLUTE
+    # Value given up per unit of violation; None: as little violation as possible, whatever it costs.
+    violation_price: float | None = None
+
+    def __post_init__(self) -> None:
+        where = f"constraints[{self.name}]"
+        if not self.name:
+            raise InvalidInputError("constraints.name", self.name, "give every constraint a name")
+        if not np.isfinite(self.limit):
+            raise InvalidInputError(f"{where}.limit", self.limit, "must be finite")
+        price = self.violation_price
+        if price is not None and not (np.isfinite(price) and price > 0):
+            raise InvalidInputError(f"{where}.violation_price", price, "must be finite and positive")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The features of the request itself, in the order of the schema's context fields."""
+
+    numeric: NDArray[np.float32]  # (dc,)
+    categorical: NDArray[np.int64]  # (cc,)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The eligible ads as columns. Either the features or the scores (`ctr`) come with the request."""
+
+    ids: tuple[str, ...]  # (n,)
+    bids: Floats  # (n,), value of one click
+    numeric: NDArray[np.float32]  # (n, d), in the order of the schema's candidate fields
+    categorical: NDArray[np.int64]  # (n, c)
+    creative_space_ids: tuple[str, ...] = ()  # (n,) or empty; "" is an ad without creatives
+    ctr: Floats | None = None  # (n,), the caller's own calibrated scores
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        if n == 0:
+            raise InvalidInputError("candidates.ids", [], "there must be at least one candidate")
+        _no_duplicates("candidates.ids", self.ids)
+        _one_per_candidate("candidates.bids", self.bids, n)
+        _finite("candidates.bids", self.bids)
+        if (self.bids < 0).any():
+            i = int(np.argmax(self.bids < 0))
+            raise InvalidInputError(f"candidates.bids[{i}]", float(self.bids[i]), "must not be negative")
+        if self.creative_space_ids and len(self.creative_space_ids) != n:
+            raise InvalidInputError(
+                "candidates.creative_space_ids",
+                len(self.creative_space_ids),
+                f"give one a candidate ({n}) or none",
+            )
+        if self.ctr is not None:
+            _one_per_candidate("candidates.ctr", self.ctr, n)
+            _finite("candidates.ctr", self.ctr)
+            outside = (self.ctr < 0) | (self.ctr > 1)
+            if outside.any():
+                i = int(np.argmax(outside))
+                raise InvalidInputError(f"candidates.ctr[{i}]", float(self.ctr[i]), "must lie in [0, 1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How this one request wants to be treated; the defaults are those of live traffic."""
+
+    no_exploration: bool = False  # serve the optimal mixture without the exploration share
+    no_log: bool = False  # a dry run: the decision is not stored and takes no outcomes
+    no_default_reward: bool = False  # silence about this decision is not a reward of 0 (replayed traffic)
+
+
+@dataclass(frozen=True, slots=True)
+class RankRequest:
+    """One opportunity to show ads: who looks (context), what is eligible, and what the slate must obey."""
+
+    request_id: str
+    schema_id: str
+    context: Context
+    candidates: Candidates
+    num_positions: int
+    constraints: tuple[Constraint, ...] = ()
+    constraint_weights: Floats = field(default_factory=lambda: np.empty((0, 0)))  # (K, n)
+    attention: Floats | None = None  # (k,); None: the service's default
+    model_version: str = ""  # "": the newest
+    mode: Mode = field(default_factory=Mode)
+    content_hash: str = ""  # of the request as received
+
+    def __post_init__(self) -> None:
+        n, k = len(self.candidates.ids), self.num_positions
+        if not self.request_id:
+            raise InvalidInputError("request_id", self.request_id, "must not be empty")
+        if k < 1:
+            raise InvalidInputError("num_positions", k, "must be at least 1")
+        if k > n:
+            raise InvalidInputError("num_positions", k, f"exceeds the number of candidates ({n})")
+        _no_duplicates("constraints.name", [c.name for c in self.constraints])
+        if self.constraints:
+            if self.constraint_weights.shape != (len(self.constraints), n):
+                raise InvalidInputError(
+                    "constraint_weights.shape",
+                    self.constraint_weights.shape,
+                    f"must be (constraints, candidates) = ({len(self.constraints)}, {n})",
+                )
+            _finite("constraint_weights", self.constraint_weights)
+        if self.attention is not None:
+            _check_attention(self.attention, k)
+
+
+@dataclass(frozen=True, slots=True)
+class Creative:
+    """The composition that one shown ad was given, and how it came about."""
+
+    space_id: str
+    elements: dict[str, str]  # slot → element
+    propensity: float  # P(this composition | context), exact for the posterior version
+    draw: int  # which of the version's frozen posterior draws chose it
+    floor: float  # share of uniform exploration that is part of the propensity
+    feasible_hash: str  # of the set of compositions that were allowed
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAd:
+    """One position of the served slate."""
+
+    candidate_id: str
+    ctr: float
+    value: float
+    attention: float
+    propensity: float  # P(this candidate at this position)
+    creative: Creative | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintReport:
+    """What one constraint asked and what the mixture gives: one line of the answer."""
+
+    name: str
+    relation: Relation
+    limit: float  # on the absolute scale, whatever the basis of the request
+    expected_use: float
+    slack: float  # ≥ 0 where met
+    dual: float  # value gained per unit of limit
+    met: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Everything that is kept of one answer; the response and the log are both read from it.
+
+    The slate was drawn with probability `slate_propensity` from the policy
+    (1 − exploration)·mixture + exploration·uniform over all n!/(n−k)! slates.
+    """
+
+    decision_id: str  # the request's id
+    request_hash: str  # the request's content_hash: tells a retry from a reuse of the id
+    created_at: float  # seconds since the epoch
+    schema_id: str
+    model_version: str
+    posterior_version: str
+    context: dict[str, int]  # categorical context by field name
+    candidate_ids: tuple[str, ...]  # (n,)
+    ctr: tuple[float, ...]  # (n,)
+    slates: tuple[tuple[int, ...], ...]  # (m, k), indices of candidates: the mixture
+    probabilities: tuple[float, ...]  # (m,)
+    exploration_ratio: float
+    slate_propensity: float
+    shown: tuple[ShownAd, ...]  # (k,)
+    constraints: tuple[ConstraintReport, ...]
+    solver_status: str
+    solver_steps: int
+    expected_objective: float
+    objective_bound: float
+    default_reward: bool  # whether silence counts as reward 0 once the window has passed
+    stage_seconds: dict[str, float]
+
+
+def _no_duplicates(name: str, values: Sequence[str]) -> None:
+    if len(set(values)) < len(values):
+        twice = next(v for i, v in enumerate(values) if v in values[:i])
+        raise InvalidInputError(name, twice, "appears more than once")
+
+
+def _one_per_candidate(name: str, values: Floats, n: int) -> None:
+    if values.shape != (n,):
+        raise InvalidInputError(f"{name}.shape", values.shape, f"must be one a candidate: ({n},)")
+
+
+def _finite(name: str, values: Floats) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        at = np.unravel_index(int(np.argmax(bad)), values.shape)
+        index = ", ".join(str(int(i)) for i in at)
+        raise InvalidInputError(f"{name}[{index}]", float(values[at]), "must be finite")
+
+
+def _check_attention(attention: Floats, k: int) -> None:
+    if attention.shape != (k,):
+        raise InvalidInputError("attention.shape", attention.shape, f"must be one a position: ({k},)")
+    _finite("attention", attention)
+    if (attention <= 0).any():
+        j = int(np.argmax(attention <= 0))
+        raise InvalidInputError(f"attention[{j}]", float(attention[j]), "must be positive")
+    rising = np.diff(attention) > 0
+    if rising.any():
+        j = int(np.argmax(rising)) + 1
+        raise InvalidInputError(
+            f"attention[{j}]",
+            float(attention[j]),
+            f"must not exceed the position before it ({attention[j - 1]:g})",
+        )
