@@ -1,0 +1,61 @@
+"""Settings of the slate solver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from ranker.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Mode(Enum):
+    """Says where the limits hold."""
+
+    IN_EXPECTATION = "in_expectation"
+    """Over the draws of the mixture: exact, K + 1 slates at most."""
+
+    EVERY_SLATE = "every_slate"
+    """On the one slate that is returned: an integer program, solved with a certified gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Says when the solver may stop and how it walks."""
+
+    gap_tolerance: float = 1e-9
+    """Stop when (upper bound − objective) ≤ this × |objective|."""
+
+    max_num_steps: int = 100_000
+    """Stop after so many slates have been priced."""
+
+    smoothing: float = 0.6
+    """Weight of the best dual so far in the next query, in [0, 1): 0 is Kelley's method."""
+
+    mode: Mode = Mode.IN_EXPECTATION
+    """Where the limits hold."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.gap_tolerance < 1.0:
+            raise InvalidInputError("gap_tolerance", self.gap_tolerance, "must lie in [0, 1)")
+        if not 0.0 <= self.smoothing < 1.0:
+            raise InvalidInputError("smoothing", self.smoothing, "must lie in [0, 1)")
+        if self.max_num_steps < 1:
+            raise InvalidInputError("max_num_steps", self.max_num_steps, "must be at least 1")
+
+
+class Deadline(NamedTuple):
+    """Says when to stop, on a clock of the caller's choice."""
+
+    clock: Callable[[], float]
+    """Returns the time now, in seconds."""
+
+    at: float
+    """The time to stop at, in seconds."""
+
+    def seconds_left(self) -> float:
+        """Returns the time that is left, negative once it has passed."""
+        return self.at - self.clock()

@@ -1,0 +1,206 @@
+"""The arrays that the kernels work on: requests in, room to compute, answers out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ranker.solver.arrays import Floats, Ints, Records
+
+ROW = np.dtype(
+    [
+        ("limit", np.float64),  # g, cut off at ±2: beyond that a row is void or hopeless anyway
+        ("factor", np.float64),  # ±1 / max|M_source|: what the constraint was multiplied by
+        ("source", np.int64),  # the constraint that the row stems from
+        ("price", np.float64),  # of a unit of violation; inf where hard
+        ("equality", np.int64),  # 1 where neither slack nor excess is free
+        ("floor", np.float64),  # least multiplier: minus what a unit of slack costs
+        ("ceiling", np.float64),  # greatest multiplier: what a unit of excess costs
+        ("point", np.float64),  # multiplier at the next query
+        ("center", np.float64),  # multiplier where the dual bound was lowest in this stage
+        ("saved", np.float64),  # the same for the value, while a stage restores feasibility
+        ("proof", np.float64),  # direction that proves infeasibility
+    ]
+)
+"""One row Gx ≤ g, or Gx = g, of the scaled problem."""
+
+WALK = np.dtype(
+    [
+        ("value_unit", np.float64),  # max|c|
+        ("attention_unit", np.float64),  # Σa
+        ("num_free", np.int64),  # positions that nobody is pinned to
+        ("capped", np.int64),  # 1 where caps or pins restrict the slates
+        ("num_known", np.int64),  # slates that the master knows
+        ("num_pivots", np.int64),  # since the basis was last factorised
+        ("num_steps", np.int64),  # slates priced
+        ("stage", np.int64),  # what the master maximises: see column_generation
+        ("status", np.int64),  # see column_generation
+        ("infeasible", np.int64),  # 1 once that is proved
+        ("bound", np.float64),  # dual bound at `center`
+        ("saved_bound", np.float64),  # the same at `saved`
+        ("alpha", np.float64),  # weight of `center` in the next query
+        ("cap", np.float64),  # what a unit of violation of a hard row costs at present
+        ("least_violation", np.float64),  # of hard rows, that no mixture can avoid
+    ]
+)
+"""Where the search for one problem stands."""
+
+
+class Workspace(NamedTuple):
+    """Holds max vᵀx over mixtures of slates with Gx ≤ g, Σa = max|v| = max|G_r| = 1, and its state."""
+
+    grid: Floats
+    """`(R + 1, n)`: G, and v in the last row."""
+
+    attention: Floats
+    """`(k,)`: a / Σa."""
+
+    rows: Records
+    """`(R,)` of ROW."""
+
+    walk: Records
+    """`(1,)` of WALK."""
+
+    columns: Floats
+    """`(R + 2, C)`: use, 1 and value of each known slate."""
+
+    slates: Ints
+    """`(C, k)`: the known slates."""
+
+    reduced: Floats
+    """`(C,)`: what a unit of each known slate would add to the objective."""
+
+    basis: Ints
+    """`(R + 1,)`: basic variables: p ≥ 0 for slate p, −1 − 2r for slack r, −2 − 2r for excess r."""
+
+    tableau: Floats
+    """`(R + 2, R + 2)`: inverse of the basis and its right-hand side; duals and objective below."""
+
+    direction: Floats
+    """`(R + 2,)`: the entering column in terms of the basis."""
+
+    matrix: Floats
+    """`(R + 1, R + 1)`: room to invert the basis in."""
+
+    scores: Floats
+    """`(n,)`: v − Gᵀλ."""
+
+    order: Ints
+    """`(n,)`: room for a heap of candidates."""
+
+    slate: Ints
+    """`(k,)`: the best slate found last."""
+
+    top: Ints
+    """`(k,)`: its candidates at the free positions."""
+
+    top_scores: Floats
+    """`(k,)`: their scores."""
+
+    free: Ints
+    """`(k,)`: the free positions."""
+
+    group: Ints
+    """`(n,)`: group of each candidate, pinned ones in a last group without room."""
+
+    room: Ints
+    """`(num_groups + 2,)`: candidates that the free positions admit of each group."""
+
+    left: Ints
+    """`(num_groups + 2,)`: what is left of `room` while a slate is filled."""
+
+
+class Answers(NamedTuple):
+    """Holds the answers to B problems, one a row of each array; S is the most slates of a mixture."""
+
+    slates: Ints
+    """`(B, S, k)`."""
+
+    probabilities: Floats
+    """`(B, S)`."""
+
+    slate_value: Floats
+    """`(B, S)`."""
+
+    slate_use: Floats
+    """`(B, S, K)`."""
+
+    use: Floats
+    """`(B, K)`."""
+
+    slack: Floats
+    """`(B, K)`."""
+
+    violation: Floats
+    """`(B, K)`."""
+
+    dual: Floats
+    """`(B, K)`."""
+
+    proof: Floats
+    """`(B, K)`."""
+
+    objective: Floats
+    """`(B,)`."""
+
+    upper_bound: Floats
+    """`(B,)`."""
+
+    status: Ints
+    """`(B,)`."""
+
+    num_slates: Ints
+    """`(B,)`."""
+
+    num_steps: Ints
+    """`(B,)`."""
+
+
+def make_workspace(shape: tuple[int, int, int], num_groups: int, capacity: int) -> Workspace:
+    """Returns a workspace for shape = (R, n, k) that holds `capacity` slates at first."""
+    num_rows, n, k = shape
+    return Workspace(
+        grid=np.empty((num_rows + 1, n)),
+        attention=np.empty(k),
+        rows=np.zeros(num_rows, ROW),
+        walk=np.zeros(1, WALK),
+        columns=np.empty((num_rows + 2, capacity)),
+        slates=np.empty((capacity, k), np.int64),
+        reduced=np.empty(capacity),
+        basis=np.empty(num_rows + 1, np.int64),
+        tableau=np.empty((num_rows + 2, num_rows + 2)),
+        direction=np.empty(num_rows + 2),
+        matrix=np.empty((num_rows + 1, num_rows + 1)),
+        scores=np.empty(n),
+        order=np.empty(n, np.int64),
+        slate=np.empty(k, np.int64),
+        top=np.empty(k, np.int64),
+        top_scores=np.empty(k),
+        free=np.empty(k, np.int64),
+        group=np.empty(n, np.int64),
+        room=np.empty(num_groups + 2, np.int64),
+        left=np.empty(num_groups + 2, np.int64),
+    )
+
+
+def make_answers(num_problems: int, shape: tuple[int, int, int]) -> Answers:
+    """Returns room for answers, shape = (S, K, k)."""
+    num_slates, num_limits, k = shape
+    return Answers(
+        slates=np.zeros((num_problems, num_slates, k), np.int64),
+        probabilities=np.zeros((num_problems, num_slates)),
+        slate_value=np.zeros((num_problems, num_slates)),
+        slate_use=np.zeros((num_problems, num_slates, num_limits)),
+        use=np.zeros((num_problems, num_limits)),
+        slack=np.zeros((num_problems, num_limits)),
+        violation=np.zeros((num_problems, num_limits)),
+        dual=np.zeros((num_problems, num_limits)),
+        proof=np.zeros((num_problems, num_limits)),
+        objective=np.zeros(num_problems),
+        upper_bound=np.zeros(num_problems),
+        status=np.zeros(num_problems, np.int64),
+        num_slates=np.zeros(num_problems, np.int64),
+        num_steps=np.zeros(num_problems, np.int64),
+    )
