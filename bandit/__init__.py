@@ -1,0 +1,1 @@
+"""Creative optimisation: Thompson sampling from a Bayesian factorization machine."""

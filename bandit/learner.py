@@ -1,0 +1,130 @@
+"""The online learner: batches of outcomes in, posterior snapshots out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bandit import snapshot
+from bandit.errors import CreativeError, SnapshotError
+from bandit.features import FeatureIndex
+from bandit.outcomes import cells_of
+from bandit.posterior import Posterior, PriorScales
+from bandit.snapshot import Provenance
+from bandit.streaming import absorb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bandit.outcomes import CreativeOutcome
+    from bandit.snapshot import Snapshot
+    from bandit.space import CreativeCatalogue
+
+
+@dataclass(frozen=True)
+class LearnerSettings:
+    """How a catalogue is learned and explored."""
+
+    num_factors: int = 8
+    """K, the rank of the interactions."""
+    scales: PriorScales = field(default_factory=PriorScales)
+    """Standard deviations before any outcome."""
+    power: float = 1.0
+    """Share of the old evidence that survives a batch; 1 forgets nothing."""
+    num_draws: int = 128
+    """M, frozen draws a version."""
+    floor: float = 0.02
+    """Probability of a uniformly random creative."""
+    linear_temperature: float = 1.0
+    """Factor on the uncertainty of linear weights when the pool is drawn."""
+    factors_temperature: float = 0.3
+    """The same for the factors."""
+    seed: int = 0
+    """Makes the prior's factors and, with the event number, each version's pool."""
+    keep: int = 10
+    """Snapshots kept."""
+
+    def __post_init__(self) -> None:
+        if self.num_factors < 1:
+            raise CreativeError("num_factors", self.num_factors, "must be at least 1")
+        if not 0.0 < self.power <= 1.0:
+            raise CreativeError("power", self.power, "must be in (0, 1]")
+        if self.num_draws < 1:
+            raise CreativeError("num_draws", self.num_draws, "must be at least 1")
+        if not 0.0 <= self.floor <= 1.0:
+            raise CreativeError("floor", self.floor, "must be a probability")
+        for name in ("linear_temperature", "factors_temperature"):
+            if getattr(self, name) < 0.0:
+                raise CreativeError(name, getattr(self, name), "must not be negative")
+        if self.keep < 1:
+            raise CreativeError("keep", self.keep, "must be at least 1")
+
+
+class CreativeLearner:
+    """Owns the posteriors of one catalogue under a directory; one process at a time."""
+
+    def __init__(self, catalogue: CreativeCatalogue, root: Path, settings: LearnerSettings) -> None:
+        self.catalogue = catalogue
+        self.root = root
+        self.settings = settings
+        self._index = FeatureIndex(catalogue)
+        self._prior = Posterior.prior(catalogue, settings.num_factors, settings.scales, settings.seed)
+        version = snapshot.latest(root)
+        self._current = None if version is None else self._loaded(version)
+
+    def start(self, created_at: float) -> Snapshot:
+        """Publishes the prior as event number 0 unless a posterior exists; returns the current one."""
+        if self._current is None:
+            self._current = self._published(self._prior, self._provenance("", 0, created_at, 0))
+        return self._current
+
+    def learn(self, outcomes: Sequence[CreativeOutcome], sequence: int, created_at: float) -> str:
+        """Learns a batch, publishes the posterior and returns its version.
+
+        A batch whose last event `sequence` is not beyond the current posterior's has been learned already:
+        nothing changes, so a batch may be sent again after a crash.
+
+        Raises:
+            CreativeError: an outcome names what the catalogue does not have; nothing was learned.
+        """
+        current = self.start(created_at)
+        if sequence <= current.provenance.sequence:
+            return current.version
+        cells = cells_of(outcomes, self._index)
+        posterior = absorb(current.posterior.forgotten(self._prior, self.settings.power), cells)
+        num_outcomes = current.provenance.num_outcomes + len(outcomes)
+        self._current = self._published(
+            posterior, self._provenance(current.version, sequence, created_at, num_outcomes)
+        )
+        return self._current.version
+
+    def _provenance(self, parent: str, sequence: int, created_at: float, num_outcomes: int) -> Provenance:
+        settings = self.settings
+        return Provenance(
+            parent=parent,
+            catalogue_version=self.catalogue.version,
+            sequence=sequence,
+            created_at=created_at,
+            num_outcomes=num_outcomes,
+            pool_seed=settings.seed + sequence,
+            num_draws=settings.num_draws,
+            floor=settings.floor,
+            linear_temperature=settings.linear_temperature,
+            factors_temperature=settings.factors_temperature,
+        )
+
+    def _published(self, posterior: Posterior, provenance: Provenance) -> Snapshot:
+        version = snapshot.save(self.root, posterior, self.catalogue, provenance)
+        snapshot.prune(self.root, self.settings.keep)
+        return self._loaded(version)
+
+    def _loaded(self, version: str) -> Snapshot:
+        found = snapshot.load(self.root, version)
+        if found.provenance.catalogue_version != self.catalogue.version:
+            raise SnapshotError(
+                "catalogue_version",
+                found.provenance.catalogue_version,
+                f"the learner's is {self.catalogue.version}",
+            )
+        return found

@@ -1,0 +1,69 @@
+"""Outcomes of shown creatives, and the cells they are counted in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bandit.errors import CreativeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bandit.features import FeatureIndex, RowArray
+    from bandit.fm import FloatArray
+
+
+@dataclass(frozen=True)
+class CreativeOutcome:
+    """A creative was shown in a context and earned a reward of 0 or 1."""
+
+    space_id: str
+    context: Mapping[str, int]
+    elements: Mapping[str, str]
+    reward: float
+
+    def __post_init__(self) -> None:
+        if self.reward not in (0.0, 1.0):
+            raise CreativeError("reward", self.reward, "must be 0 or 1")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Outcomes counted by feature rows: rows (N, A), num_impressions (N,), num_clicks (N,)."""
+
+    rows: RowArray
+    num_impressions: FloatArray
+    num_clicks: FloatArray
+
+    def __post_init__(self) -> None:
+        for name in ("num_impressions", "num_clicks"):
+            if getattr(self, name).shape != self.rows.shape[:1]:
+                raise CreativeError(name, getattr(self, name).shape, f"must be {self.rows.shape[:1]}")
+
+
+def count_cells(rows: RowArray, rewards: FloatArray) -> Cells:
+    """Counts the impressions and clicks of every distinct row: (N, A) and (N,) to Cells.
+
+    Binomial counts carry the whole likelihood of independent clicks with equal features.
+    """
+    distinct, cell = np.unique(rows, axis=0, return_inverse=True)
+    impressions = np.bincount(cell, minlength=len(distinct)).astype(np.float64)
+    clicks = np.bincount(cell, weights=rewards, minlength=len(distinct)).astype(np.float64)
+    return Cells(distinct, impressions, clicks)
+
+
+def cells_of(outcomes: Sequence[CreativeOutcome], index: FeatureIndex) -> Cells:
+    """Counts outcomes by their feature rows; raises CreativeError for what the catalogue does not have."""
+    rows = np.empty((len(outcomes), index.num_fields), np.int32)
+    for number, outcome in enumerate(outcomes):
+        rows[number] = index.rows(outcome.space_id, outcome.context, outcome.elements)
+    return count_cells(rows, np.array([outcome.reward for outcome in outcomes], np.float64))
+
+
+def active_rows(rows: RowArray) -> tuple[RowArray, RowArray]:
+    """Lists the rows (D',) that occur, and rewrites each as its place in that list (absent: D')."""
+    active = np.unique(rows[rows >= 0])
+    return active, np.where(rows >= 0, np.searchsorted(active, rows), active.size).astype(np.int32)

@@ -1,0 +1,160 @@
+"""Closed-form variational update of the posterior: coordinate ascent over a batch of cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+
+from bandit.outcomes import active_rows
+from bandit.posterior import Posterior
+
+if TYPE_CHECKING:
+    from bandit.features import RowArray
+    from bandit.fm import FloatArray
+    from bandit.outcomes import Cells
+
+
+@dataclass(frozen=True)
+class AscentSettings:
+    """When the ascent stops."""
+
+    sweeps: int = 50
+    """Passes over all weights at most."""
+    tolerance: float = 0.01
+    """Largest change of any cell's logit in a sweep that is taken for none."""
+
+
+def absorb(posterior: Posterior, cells: Cells, settings: AscentSettings = AscentSettings()) -> Posterior:
+    """Updates the belief by a batch of cells, with the present belief N(m₀, 1/τ₀) as the prior.
+
+    Every weight in turn takes the mean and variance that are best while the others stay. With g = ∂z/∂θ_i
+    (1 for bias and linear weights, Σ_{h≠f} v_h for the factors of field f), p = σ(E z) and n impressions,
+
+        L = Σ_cells [log Binomial(clicks | n, p) − ½ n p (1 − p) Var z] − Σ_i ½ τ₀ (m_i − m₀)²,
+        m_i ← m_i + (∂L/∂m_i) / (τ₀ + Σ ω E[g²]),    1/s_i² = τ₀ + Σ n p (1 − p) E[g²].
+
+    The weight ω = n tanh(z/2)/(2z) bounds the curvature of the likelihood, so that no step overshoots; the
+    variance takes the curvature itself, because the bound is 2.5 times too sure at a click rate of 7 %.
+
+    Source: Jaakkola and Jordan (2000), Bayesian parameter estimation via variational methods, equation 8 (ω);
+    Wang and Blei (2013), Variational inference in nonconjugate models, section 3.2 (the expansion of L).
+    """
+    if not len(cells.rows):
+        return posterior
+    active, rows = active_rows(cells.rows)
+    linear = np.stack([posterior.loc.linear[active], np.square(posterior.scale.linear[active])])
+    factors = np.stack([posterior.loc.factors[active], np.square(posterior.scale.factors[active])])
+    # Row and weight of an absent field: known to be 0.
+    linear = np.concatenate([linear, np.zeros((2, 1))], axis=1)
+    factors = np.ascontiguousarray(
+        np.concatenate([factors, np.zeros((2, 1, factors.shape[2]))], axis=1).transpose(2, 0, 1)
+    )
+    bias = np.array([[posterior.loc.bias], [np.square(posterior.scale.bias)]])
+    _ascend(
+        (bias, linear, factors),
+        np.ascontiguousarray(rows.T),
+        (cells.num_impressions, cells.num_clicks),
+        settings.sweeps,
+        settings.tolerance,
+    )
+    loc, scale = posterior.loc, posterior.scale
+    return Posterior(
+        loc.replaced(active, bias[0, 0], linear[0, :-1], factors[:, 0, :-1].T),
+        scale.replaced(active, *(np.sqrt(x) for x in (bias[1, 0], linear[1, :-1], factors[:, 1, :-1].T))),
+    )
+
+
+@njit(nogil=True, cache=True)
+def _ascend(
+    weights: tuple[FloatArray, FloatArray, FloatArray],
+    rows: RowArray,
+    counts: tuple[FloatArray, FloatArray],
+    sweeps: int,
+    tolerance: float,
+) -> int:
+    """Sweeps until the logits rest; returns the number of sweeps.
+
+    weights: mean and variance of bias (2, 1), linear (2, D + 1), factors (K, 2, D + 1), changed in place;
+    rows (A, N), D where a field is absent; counts: impressions (N,), clicks (N,).
+    """
+    bias, linear, factors = weights
+    impressions, clicks = counts
+    num_fields, num_cells = rows.shape
+    prior_bias, prior_linear, prior_factors = bias.copy(), linear.copy(), factors.copy()
+    totals = np.zeros((len(factors), 2, num_cells))
+    for k in range(len(factors)):
+        for f in range(num_fields):
+            totals[k] += factors[k][:, rows[f]]
+    z = _mean_logits(bias, linear, factors, totals, rows)
+    everywhere = np.zeros(num_cells, np.int32)
+    ones, zeros = np.ones(num_cells), np.zeros(num_cells)
+    for sweep in range(sweeps):
+        before = z.copy()
+        p = 1.0 / (1.0 + np.exp(-z))
+        # Residual, exact curvature, and the curvature's bound (its limit at z = 0 is n/4).
+        slope = np.stack((clicks - impressions * p, impressions * p * (1.0 - p), 0.25 * impressions))
+        for n in range(num_cells):
+            if abs(z[n]) > 1e-4:
+                slope[2, n] = impressions[n] * np.tanh(0.5 * z[n]) / (2.0 * z[n])
+        _improve(bias, prior_bias, everywhere, (ones, zeros), slope, z)
+        for f in range(num_fields):
+            _improve(linear, prior_linear, rows[f], (ones, zeros), slope, z)
+            for k in range(len(factors)):
+                others = totals[k] - factors[k][:, rows[f]]
+                _improve(factors[k], prior_factors[k], rows[f], (others[0], others[1]), slope, z)
+                totals[k] = others + factors[k][:, rows[f]]
+        if np.max(np.abs(z - before)) < tolerance:
+            return sweep + 1
+    return sweeps
+
+
+@njit(nogil=True, cache=True)
+def _improve(
+    weights: FloatArray,
+    prior: FloatArray,
+    rows: RowArray,
+    gradient: tuple[FloatArray, FloatArray],
+    slope: FloatArray,
+    z: FloatArray,
+) -> None:
+    """Moves the weights of one column of rows to their best, and the residuals and logits with them.
+
+    weights, prior: mean and variance (2, D); gradient: mean and variance of g (N,); slope (3, N).
+    """
+    num_weights = weights.shape[1]
+    push, bound, information = np.zeros(num_weights), np.zeros(num_weights), np.zeros(num_weights)
+    mean, variance = gradient
+    for n in range(len(rows)):
+        row = rows[n]
+        square = mean[n] * mean[n] + variance[n]
+        push[row] += mean[n] * slope[0, n] - slope[1, n] * variance[n] * weights[0, row]
+        information[row] += slope[1, n] * square
+        bound[row] += slope[2, n] * square
+    step = np.zeros(num_weights)
+    for row in range(num_weights):
+        # Nothing pushes on the rows of other fields, nor can the absent row move.
+        if bound[row] > 0.0 and prior[1, row] > 0.0:
+            precision = 1.0 / prior[1, row]
+            step[row] = (push[row] - precision * (weights[0, row] - prior[0, row])) / (precision + bound[row])
+            weights[0, row] += step[row]
+            weights[1, row] = 1.0 / (precision + information[row])
+    for n in range(len(rows)):
+        change = mean[n] * step[rows[n]]
+        z[n] += change
+        slope[0, n] -= slope[2, n] * change
+
+
+@njit(nogil=True, cache=True)
+def _mean_logits(
+    bias: FloatArray, linear: FloatArray, factors: FloatArray, totals: FloatArray, rows: RowArray
+) -> FloatArray:
+    z = np.full(rows.shape[1], bias[0, 0])
+    for f in range(len(rows)):
+        z += linear[0][rows[f]]
+        for k in range(len(factors)):
+            mean = factors[k, 0][rows[f]]
+            z += 0.5 * mean * (totals[k, 0] - mean)
+    return z

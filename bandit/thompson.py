@@ -1,0 +1,127 @@
+"""Thompson sampling from a frozen pool of draws: each request takes one draw for all of its candidates."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bandit.argmax import ScoredSpace
+from bandit.errors import CreativeError
+from bandit.features import FeatureIndex
+from bandit.propensity import pool_propensities
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bandit.features import IndexedSpace, RowArray
+    from bandit.fm import FloatArray
+    from bandit.posterior import Posterior
+    from bandit.space import CreativeCatalogue
+
+CACHED_CONTEXTS = 8192
+"""Contexts whose votes a selector remembers; each takes 4 bytes a draw and about 300 more."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The creative of one candidate and what its propensity can be recomputed from."""
+
+    space_id: str
+    elements: dict[str, str]
+    propensity: float
+    draw: int
+    floor: float
+    feasible_hash: str
+
+
+class ThompsonSelector:
+    """Chooses creatives under one version of the posterior; may be shared by threads.
+
+    The policy: take draw m of M uniformly, show its best creative; with probability `floor` a uniformly
+    random feasible creative instead. So π(c | x) = (1 − floor) · votes(c | x) / M + floor / C exactly.
+    """
+
+    def __init__(  # six arguments: exactly what a decision can be replayed from
+        self,
+        catalogue: CreativeCatalogue,
+        posterior: Posterior,
+        version: str,
+        num_draws: int = 128,
+        pool_seed: int = 0,
+        floor: float = 0.02,
+    ) -> None:
+        if num_draws < 1:
+            raise CreativeError("num_draws", num_draws, "must be at least 1")
+        if not 0.0 <= floor <= 1.0:
+            raise CreativeError("floor", floor, "must be a probability")
+        self.index = FeatureIndex(catalogue)
+        if posterior.loc.linear.shape != (self.index.num_rows,):
+            shape = posterior.loc.linear.shape
+            raise CreativeError("posterior.linear", shape, f"the catalogue has {self.index.num_rows} rows")
+        self.version = version
+        self.num_draws = num_draws
+        self.floor = floor
+        self._draws = posterior.draws(num_draws, np.random.default_rng(pool_seed))
+        self._scored = cache(self._score)
+        self._votes: OrderedDict[tuple[str, tuple[int, ...]], tuple[RowArray, FloatArray]] = OrderedDict()
+        self._lock = Lock()
+
+    def select(self, space_id: str, context: Mapping[str, int], draw: int, u: float) -> Selection:
+        """Chooses a creative by the request's draw; u uniform in [0, 1) decides about the floor.
+
+        Raises:
+            UnknownSpaceError, ContextError: the request names what the catalogue does not have.
+        """
+        if not 0 <= draw < self.num_draws:
+            raise CreativeError("draw", draw, f"must be in [0, {self.num_draws})")
+        if not 0.0 <= u < 1.0:
+            raise CreativeError("u", u, "must be in [0, 1)")
+        space = self.index.space(space_id)
+        winners, propensities = self._pool_votes(space, context)
+        # Below the floor u is uniform in [0, floor), so it serves once more to choose the creative.
+        if u < self.floor:
+            chosen = min(int(u / self.floor * space.num_compositions), space.num_compositions - 1)
+        else:
+            chosen = int(winners[draw])
+        return Selection(
+            space_id,
+            space.creative(chosen),
+            float(propensities[chosen]),
+            draw,
+            self.floor,
+            space.feasible_hash,
+        )
+
+    def propensities(self, space_id: str, context: Mapping[str, int]) -> FloatArray:
+        """Computes the probability of every feasible creative, exactly: (C,)."""
+        return self._pool_votes(self.index.space(space_id), context)[1].copy()
+
+    def warm_up(self) -> None:
+        """Compiles the kernels and scores every space, so that no request pays for it."""
+        for space in self.index.catalogue.spaces:
+            self.select(space.id, dict.fromkeys(space.context_fields, 0), 0, 0.5)
+
+    def _pool_votes(self, space: IndexedSpace, context: Mapping[str, int]) -> tuple[RowArray, FloatArray]:
+        rows = self.index.context_rows(space.space, context)
+        key = (space.space.id, rows)
+        with self._lock:
+            found = self._votes.get(key)
+            if found is not None:
+                self._votes.move_to_end(key)
+                return found
+        # Two threads may count the same votes: cheaper than letting one wait for the other.
+        winners = self._scored(space.space.id).winners(self._draws, np.array(rows, np.int32))
+        counted = (winners, pool_propensities(winners, space.num_compositions, self.floor))
+        with self._lock:
+            self._votes[key] = counted
+            if len(self._votes) > CACHED_CONTEXTS:
+                self._votes.popitem(last=False)
+        return counted
+
+    def _score(self, space_id: str) -> ScoredSpace:
+        return ScoredSpace.of(self._draws, self.index.space(space_id))

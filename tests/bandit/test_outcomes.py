@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from bandit.errors import CatalogueError, CreativeError
+from bandit.outcomes import Cells, CreativeOutcome, cells_of
+
+if TYPE_CHECKING:
+    from bandit.features import FeatureIndex
+
+
+def outcome(site: int, headline: str, reward: float) -> CreativeOutcome:
+    return CreativeOutcome("text", {"site": site}, {"headline": headline}, reward)
+
+
+def test_equal_creatives_in_equal_contexts_share_a_cell(index: FeatureIndex) -> None:
+    cells = cells_of([outcome(0, "short", 1.0), outcome(1, "short", 0.0), outcome(0, "short", 0.0)], index)
+    assert cells.rows.tolist() == [[-1, 3, -1, 9, -1], [-1, 4, -1, 9, -1]]
+    assert cells.num_impressions.tolist() == [2.0, 1.0]
+    assert cells.num_clicks.tolist() == [1.0, 0.0]
+
+
+def test_no_outcomes_make_no_cells(index: FeatureIndex) -> None:
+    assert cells_of([], index).rows.shape == (0, 5)
+
+
+def test_reward_other_than_a_click_is_an_error() -> None:
+    with pytest.raises(CreativeError, match=r"reward = 0\.5"):
+        outcome(0, "short", 0.5)
+
+
+def test_unknown_element_is_an_error(index: FeatureIndex) -> None:
+    with pytest.raises(CatalogueError, match="'loud'"):
+        cells_of([outcome(0, "loud", 1.0)], index)
+
+
+def test_counts_of_another_length_are_an_error() -> None:
+    with pytest.raises(CreativeError, match="num_clicks"):
+        Cells(np.zeros((2, 3), np.int32), np.ones(2), np.ones(3))
