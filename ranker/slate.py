@@ -92,7 +92,13 @@ class Candidates:
                 len(self.creative_space_ids),
                 f"give one a candidate ({n}) or none",
             )
-        if self.ctr is not None:
+        if self.ctr is None:
+            for name in ("numeric", "categorical"):
+                if len(getattr(self, name)) != n:
+                    raise InvalidInputError(
+                        f"candidates.{name}.num_rows", len(getattr(self, name)), f"must be one a candidate ({n})"
+                    )
+        else:
             _one_per_candidate("candidates.ctr", self.ctr, n)
             _finite("candidates.ctr", self.ctr)
             outside = (self.ctr < 0) | (self.ctr > 1)

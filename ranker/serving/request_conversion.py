@@ -62,8 +62,13 @@ def _candidates(message: ranker_pb2.Candidates) -> Candidates:
     return Candidates(
         ids=tuple(message.ids),
         bids=np.array(message.bids),
-        numeric=_float_matrix("candidates.numeric", message.numeric),
-        categorical=_id_matrix("candidates.categorical", message.categorical),
+        # No matrix is one without columns: right for a schema without such fields, else refused by its shape.
+        numeric=_float_matrix("candidates.numeric", message.numeric)
+        if message.HasField("numeric")
+        else np.empty((len(message.ids), 0), np.float32),
+        categorical=_id_matrix("candidates.categorical", message.categorical)
+        if message.HasField("categorical")
+        else np.empty((len(message.ids), 0), np.int64),
         creative_space_ids=tuple(message.creative_space_ids),
         ctr=np.array(message.ctr) if message.ctr else None,
     )

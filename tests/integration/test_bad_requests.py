@@ -44,7 +44,15 @@ CASES: dict[str, tuple[Break, grpc.StatusCode, str, str]] = {
         lambda m: m.candidates.ClearField("numeric"),
         INVALID,
         "candidates.numeric.shape",
-        "(0, 0)",
+        "(6, 0)",
+    ),
+    "too few rows": (
+        lambda m: m.candidates.numeric.MergeFrom(
+            ranker_pb2.FloatMatrix(num_rows=5, values_f32le=bytes(20))
+        ),
+        INVALID,
+        "candidates.numeric.num_rows",
+        "5",
     ),
     "shape and data differ": (
         lambda m: setattr(m.candidates.numeric, "num_rows", 7),
@@ -75,7 +83,7 @@ CASES: dict[str, tuple[Break, grpc.StatusCode, str, str]] = {
     "context id out of range": (
         lambda m: m.context.categorical.__setitem__(0, 7),
         INVALID,
-        "device",
+        "device[0]",
         "7",
     ),
     "unknown schema": (lambda m: setattr(m, "schema_id", "nowhere"), NOT_FOUND, "schema_id", "nowhere"),
@@ -89,7 +97,7 @@ CASES: dict[str, tuple[Break, grpc.StatusCode, str, str]] = {
     "creative space that needs more context": (
         lambda m: m.candidates.creative_space_ids.__setitem__(slice(None), ["seasonal"] * 6),
         STATE,
-        "season",
+        "context[season]",
         "None",
     ),
     "too few creative spaces": (
