@@ -1,0 +1,80 @@
+"""Reads a feature schema from TOML, and writes and reads it as JSON."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ranker.errors import InvalidInputError, NotFoundError
+from ranker.scoring.schema import FeatureSchema, Field
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+
+
+def read_schema(path: Path) -> FeatureSchema:
+    """Returns the schema written in a TOML file; errors name the file, the key and its value."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NotFoundError("schema", str(path), "no such file") from None
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInputError("schema", str(path), f"is not TOML: {error}") from error
+    return schema_from_object(content, str(path))
+
+
+def schema_from_object(content: object, source: str) -> FeatureSchema:
+    """Returns the schema of parsed TOML or JSON; `source` names the file in errors."""
+    _refuse_unknown_keys(content, FeatureSchema, source)
+    if isinstance(content, dict) and isinstance(content.get("fields"), list):
+        for number, entry in enumerate(content["fields"]):
+            _refuse_unknown_keys(entry, Field, f"{source}: fields[{number}]")
+    try:
+        return msgspec.convert(content, FeatureSchema)
+    except msgspec.ValidationError as error:
+        problem, _, place = str(error).partition(" - at `$")
+        place = place.rstrip("`")
+        raise InvalidInputError(
+            f"{source}: {place.lstrip('.')}", _value_at(content, place), problem
+        ) from error
+
+
+def schema_to_object(schema: FeatureSchema) -> dict[str, Any]:
+    """Returns the schema as JSON types, without what has its default value."""
+    content = _without_none(asdict(schema))
+    content["fields"] = [_without_none(field) for field in content["fields"]]
+    return content
+
+
+def _without_none(content: dict[str, Any]) -> dict[str, Any]:
+    # A tuple becomes a list, so that the object equals the one that JSON gives back.
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in content.items()
+        if value is not None
+    }
+
+
+def _refuse_unknown_keys(content: object, kind: type, source: str) -> None:
+    known = {field.name for field in fields(kind)}
+    for key in content if isinstance(content, dict) else ():
+        if key not in known:
+            raise InvalidInputError(
+                f"{source}: key", key, f"is unknown; known are {', '.join(sorted(known))}"
+            )
+
+
+def _value_at(content: Any, place: str) -> object:
+    for key, index in _STEP.findall(place):
+        if key and key not in content:
+            return None
+        content = content[key] if key else content[int(index)]
+    return content
