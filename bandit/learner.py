@@ -12,6 +12,7 @@ from bandit.outcomes import cells_of
 from bandit.posterior import Posterior, PriorScales
 from bandit.snapshot import Provenance
 from bandit.streaming import absorb
+from bandit.transfer import transferred
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,10 +75,20 @@ class CreativeLearner:
         self._current = None if version is None else self._loaded(version)
 
     def start(self, created_at: float) -> Snapshot:
-        """Publishes the prior as event number 0 unless a posterior exists; returns the current one."""
-        if self._current is None:
-            self._current = self._published(self._prior, self._provenance("", 0, created_at, 0))
-        return self._current
+        """Makes sure that there is a posterior for this catalogue and returns it.
+
+        The first one is the prior, as event number 0. A posterior of another catalogue is carried over: known
+        elements keep their belief, new ones start like their siblings.
+        """
+        current = self._current
+        if current is None:
+            current = self._published(self._prior, self._provenance(None, 0, created_at, 0))
+        elif current.provenance.catalogue_version != self.catalogue.version:
+            posterior = transferred(current.posterior, current.catalogue, self.catalogue, self._prior)
+            sequence = current.provenance.sequence
+            current = self._published(posterior, self._provenance(current, sequence, created_at, 0))
+        self._current = current
+        return current
 
     def learn(self, outcomes: Sequence[CreativeOutcome], sequence: int, created_at: float) -> str:
         """Learns a batch, publishes the posterior and returns its version.
@@ -93,21 +104,23 @@ class CreativeLearner:
             return current.version
         cells = cells_of(outcomes, self._index)
         posterior = absorb(current.posterior.forgotten(self._prior, self.settings.power), cells)
-        num_outcomes = current.provenance.num_outcomes + len(outcomes)
-        self._current = self._published(
-            posterior, self._provenance(current.version, sequence, created_at, num_outcomes)
-        )
+        provenance = self._provenance(current, sequence, created_at, len(outcomes))
+        self._current = self._published(posterior, provenance)
         return self._current.version
 
-    def _provenance(self, parent: str, sequence: int, created_at: float, num_outcomes: int) -> Provenance:
+    def _provenance(
+        self, parent: Snapshot | None, sequence: int, created_at: float, num_new: int
+    ) -> Provenance:
         settings = self.settings
+        generation = 0 if parent is None else parent.provenance.generation + 1
         return Provenance(
-            parent=parent,
+            parent="" if parent is None else parent.version,
+            generation=generation,
             catalogue_version=self.catalogue.version,
             sequence=sequence,
             created_at=created_at,
-            num_outcomes=num_outcomes,
-            pool_seed=settings.seed + sequence,
+            num_outcomes=num_new + (0 if parent is None else parent.provenance.num_outcomes),
+            pool_seed=settings.seed + generation,
             num_draws=settings.num_draws,
             floor=settings.floor,
             linear_temperature=settings.linear_temperature,
@@ -121,10 +134,8 @@ class CreativeLearner:
 
     def _loaded(self, version: str) -> Snapshot:
         found = snapshot.load(self.root, version)
-        if found.provenance.catalogue_version != self.catalogue.version:
-            raise SnapshotError(
-                "catalogue_version",
-                found.provenance.catalogue_version,
-                f"the learner's is {self.catalogue.version}",
-            )
+        num_factors = found.posterior.loc.factors.shape[-1]
+        if num_factors != self.settings.num_factors:
+            problem = f"the latest posterior has {num_factors}; start a new directory to change it"
+            raise SnapshotError("num_factors", self.settings.num_factors, problem)
         return found

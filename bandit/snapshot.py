@@ -36,6 +36,8 @@ class Provenance:
 
     parent: str
     """Version that it was updated from; empty for a prior."""
+    generation: int
+    """Updates since the prior; tells snapshots of the same event apart."""
     catalogue_version: str
     sequence: int
     """Number of the last event that it has learned from."""
@@ -115,7 +117,8 @@ def versions(root: Path) -> list[tuple[int, str]]:
         return []
     names = [path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
     origins = {name: _provenance(root / name) for name in names}
-    return sorted(((origins[name].sequence, name) for name in names), key=lambda pair: _age(origins, pair[1]))
+    ages = sorted((origin.sequence, origin.generation, name) for name, origin in origins.items())
+    return [(sequence, name) for sequence, _, name in ages]
 
 
 def latest(root: Path) -> str | None:
@@ -135,10 +138,6 @@ def prune(root: Path, keep: int) -> list[str]:
         (root / version).rename(grave)
         shutil.rmtree(grave)
     return doomed
-
-
-def _age(origins: Mapping[str, Provenance], version: str) -> tuple[int, float, str]:
-    return origins[version].sequence, origins[version].created_at, version
 
 
 def _version(provenance: Provenance, files: Mapping[str, bytes]) -> str:

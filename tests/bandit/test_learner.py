@@ -9,8 +9,8 @@ import pytest
 from bandit.errors import CatalogueError, CreativeError, SnapshotError
 from bandit.learner import CreativeLearner, LearnerSettings
 from bandit.outcomes import CreativeOutcome
-from bandit.snapshot import load, versions
-from bandit.space import ContextField, CreativeCatalogue
+from bandit.snapshot import latest, load, versions
+from bandit.space import CreativeCatalogue
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,11 +78,24 @@ def test_old_snapshots_are_pruned(tmp_path: Path, catalogue: CreativeCatalogue) 
     assert [sequence for sequence, _ in versions(tmp_path)] == [3, 4]
 
 
-def test_another_catalogue_is_refused(tmp_path: Path, catalogue: CreativeCatalogue) -> None:
-    CreativeLearner(catalogue, tmp_path, LearnerSettings()).start(1e9)
-    other = replace(catalogue, context_fields=(*catalogue.context_fields, ContextField("day", 7)))
-    with pytest.raises(SnapshotError, match="catalogue_version"):
-        CreativeLearner(other, tmp_path, LearnerSettings())
+def test_changed_catalogue_carries_the_belief_over(tmp_path: Path, catalogue: CreativeCatalogue) -> None:
+    CreativeLearner(catalogue, tmp_path, LearnerSettings()).learn(batch(2000, seed=0), 2000, 1e9)
+    headlines = replace(catalogue.slots[1], elements=("rhyme", *catalogue.slots[1].elements))
+    grown = replace(catalogue, slots=(catalogue.slots[0], headlines, catalogue.slots[2]))
+    learner = CreativeLearner(grown, tmp_path, LearnerSettings())
+    carried = learner.start(2e9)
+    assert carried.catalogue == grown
+    assert (carried.provenance.sequence, carried.provenance.num_outcomes) == (2000, 2000)
+    assert latest(tmp_path) == carried.version
+    assert carried.selector().select("text", {"site": 1}, 0, 0.5).elements == {"headline": "question"}
+    assert learner.start(3e9) == carried
+    assert learner.learn(batch(10, seed=1), 2010, 3e9) == latest(tmp_path)
+
+
+def test_another_number_of_factors_is_refused(tmp_path: Path, catalogue: CreativeCatalogue) -> None:
+    CreativeLearner(catalogue, tmp_path, LearnerSettings(num_factors=3)).start(1e9)
+    with pytest.raises(SnapshotError, match="num_factors = 4"):
+        CreativeLearner(catalogue, tmp_path, LearnerSettings(num_factors=4))
 
 
 @pytest.mark.parametrize(

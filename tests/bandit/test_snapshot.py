@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def provenance(catalogue: CreativeCatalogue) -> Provenance:
-    return Provenance("", catalogue.version, 5, 1e9, 12, 3, 16, 0.1, 1.0, 0.5)
+    return Provenance("", 0, catalogue.version, 5, 1e9, 12, 3, 16, 0.1, 1.0, 0.5)
 
 
 def test_snapshot_comes_back_as_it_was(
@@ -69,6 +69,15 @@ def test_latest_goes_by_event_number_not_by_file_time(
     os.utime(tmp_path / saved[9], (2e9, 2e9))
     assert latest(tmp_path) == saved[30]
     assert versions(tmp_path) == [(5, saved[5]), (9, saved[9]), (30, saved[30])]
+
+
+def test_later_generation_of_the_same_event_is_newer(
+    tmp_path: Path, posterior: Posterior, catalogue: CreativeCatalogue, provenance: Provenance
+) -> None:
+    # The clock went backwards in between.
+    second = save(tmp_path, posterior, catalogue, replace(provenance, generation=2, created_at=1.0))
+    save(tmp_path, posterior, catalogue, replace(provenance, generation=1, created_at=2.0))
+    assert latest(tmp_path) == second
 
 
 def test_prune_keeps_the_newest(
