@@ -97,6 +97,19 @@ def export_command(
     typer.echo(json.dumps(summary, default=str) if as_json else f"{out}: {summary}")
 
 
+@app.command("demo")
+def demo_command(
+    home: HomeOption = Path("var/demo"),
+    report: Annotated[Path, typer.Option(help="The HTML report.")] = Path("var/demo/report.html"),
+    requests: Annotated[int, typer.Option(help="Logged requests of each kind to serve.")] = 10_000,
+    as_json: Json = False,
+) -> None:
+    """Serve real logged traffic through a real server, judge what happened, write a report."""
+    from ranker.demo.run import run_demo
+
+    run_demo(home, report, num_requests=requests, as_json=as_json)
+
+
 @app.command("versions")
 def versions_command(address: Address = "127.0.0.1:50051", as_json: Json = False) -> None:
     """Show which models and which posterior a server answers from."""
