@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from ranker.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from prometheus_client import Counter
 
     from ranker.serving.error_table import ErrorTable
     from ranker.serving.metrics import Metrics
@@ -32,6 +35,14 @@ class EdgeInterceptor(grpc.ServerInterceptor):
         self._metrics = metrics
         self._errors = errors
         self._max_message_bytes = max_message_bytes
+        self._draining = threading.Event()
+
+    def drain(self) -> None:
+        """Turns new calls away with UNAVAILABLE, which clients may safely send elsewhere.
+
+        gRPC's own shutdown would cut calls that it has read but not yet handed over, as CANCELLED.
+        """
+        self._draining.set()
 
     def intercept_service(
         self, continuation: Callable[[Any], Any], handler_call_details: grpc.HandlerCallDetails
@@ -41,6 +52,9 @@ class EdgeInterceptor(grpc.ServerInterceptor):
         method: str = handler_call_details.method
         if handler is None or not method.startswith(PACKAGE):
             return handler
+        if self._draining.is_set():
+            # The calls before this one finish: the decision is made here, where a call is accepted.
+            return _refusing(handler, self._metrics.calls.labels(method.rpartition("/")[2], "UNAVAILABLE"))
         if handler.request_streaming:
             return grpc.stream_unary_rpc_method_handler(
                 self._wrap(handler.stream_unary, method, lambda raw: self._decoded_stream(handler, raw)),
@@ -86,3 +100,15 @@ class EdgeInterceptor(grpc.ServerInterceptor):
                 calls.labels(name, code).inc()
 
         return call
+
+
+def _refusing(handler: Any, counter: Counter) -> Any:
+    """Returns a handler of the same kind that turns each call away."""
+
+    def refuse(_: Any, context: grpc.ServicerContext) -> None:
+        counter.inc()
+        context.abort(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
+
+    if handler.request_streaming:
+        return grpc.stream_unary_rpc_method_handler(refuse)
+    return grpc.unary_unary_rpc_method_handler(refuse)

@@ -62,6 +62,8 @@ SERVICES = tuple(
 )
 # gRPC's own cap, which cuts a call without details, stands this far above ours, which explains.
 HARD_CAP = 16
+# Between turning calls away and closing the door: for calls that are under way to us.
+LAME_DUCK_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Server:
         self._settings = settings
         self._stop = threading.Event()
         self.parts = _parts(settings)
+        self._edge = EdgeInterceptor(self.parts.metrics, self.parts.errors, settings.max_message_bytes)
         self._health = health.HealthServicer()
         self._grpc = self._grpc_server()
         port = self._grpc.add_insecure_port(f"{settings.host}:{settings.port}")
@@ -103,6 +106,8 @@ class Server:
     def close(self) -> None:
         """Refuses new calls, finishes the accepted ones, writes what is queued."""
         self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._edge.drain()
+        time.sleep(LAME_DUCK_SECONDS)
         self._grpc.stop(self._settings.drain_seconds).wait()
         self._stop.set()
         self._poller.join()
@@ -118,7 +123,7 @@ class Server:
         settings, parts = self._settings, self.parts
         server = grpc.server(
             ThreadPoolExecutor(settings.num_workers, thread_name_prefix="rpc"),
-            interceptors=[EdgeInterceptor(parts.metrics, parts.errors, settings.max_message_bytes)],
+            interceptors=[self._edge],
             maximum_concurrent_rpcs=settings.max_concurrent_calls,
             options=[
                 ("grpc.max_receive_message_length", HARD_CAP * settings.max_message_bytes),

@@ -82,7 +82,7 @@ def test_sigterm_answers_what_was_accepted_and_ends_with_zero(home, load):
 def test_sigkill_loses_nothing_that_was_acknowledged(home, load, durability):
     decided: list[str] = []
     reported: set[str] = set()
-    for round_ in range(3):
+    for round_ in range(2):
         with serving(home, "--durability", durability) as server:
             loads = load(server.address, round_)
             wait_until(lambda loads=loads, n=10 + 7 * round_: all(len(one.reported) > n for one in loads))
