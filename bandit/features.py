@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.errors import CatalogueError, ContextError
+from bandit.feasible import ANY, FeasibleSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,32 +22,32 @@ if TYPE_CHECKING:
 RowArray: TypeAlias = NDArray[np.int32]
 ABSENT = -1
 """Row of a field that a space does not use."""
-MAX_COMPOSITIONS = 20_000
-"""Spaces are enumerated up to this size."""
 
 
 @dataclass(frozen=True)
 class IndexedSpace:
     """One creative space in terms of rows.
 
-    `elements` (E,) lists the rows of the space's elements, slot by slot; `compositions` (C, S) the feasible
-    creatives in lexicographic order, each as positions in `elements`; `names` the slot and element of each.
+    `rows` (E,) lists the rows of the space's elements, slot by slot, and `names` what they are; the elements
+    of slot s are offsets[s] … offsets[s + 1] − 1. Creatives are numbered by `feasible`.
     """
 
     space: CreativeSpace
-    elements: RowArray
+    rows: RowArray
     names: tuple[tuple[str, str], ...]
-    compositions: RowArray
+    offsets: RowArray
+    feasible: FeasibleSet
     feasible_hash: str
 
-    @property
-    def num_compositions(self) -> int:
-        """C, the number of feasible creatives."""
-        return int(self.compositions.shape[0])
+    def creative(self, number: int) -> dict[str, str]:
+        """Names the element of each slot of a creative."""
+        places = zip(self.offsets[:-1].tolist(), self.feasible.composition(number), strict=True)
+        return dict(self.names[offset + element] for offset, element in places)
 
-    def creative(self, composition: int) -> dict[str, str]:
-        """Names the element of each slot in a composition."""
-        return dict(self.names[position] for position in self.compositions[composition].tolist())
+    def compositions(self) -> RowArray:
+        """Lists every creative as positions in `rows`: (C, S)."""
+        numbers = [self.feasible.composition(number) for number in range(self.feasible.count)]
+        return np.array(numbers, np.int32) + self.offsets[:-1]
 
 
 class FeatureIndex:
@@ -118,26 +119,20 @@ class FeatureIndex:
     def _indexed(self, space_id: str) -> IndexedSpace:
         space = self.catalogue.space(space_id)
         names = tuple((slot, element) for slot, allowed in space.elements.items() for element in allowed)
-        compositions = _feasible_compositions(space, names)
-        digest = hashlib.sha256(repr((space.id, names)).encode() + compositions.tobytes()).hexdigest()[:16]
-        elements = np.array([self._element_rows[name] for name in names], np.int32)
-        return IndexedSpace(space, elements, names, compositions, digest)
+        sizes = tuple(len(allowed) for allowed in space.elements.values())
+        rules = tuple(_numbered(rule, space) for rule in space.incompatible)
+        digest = hashlib.sha256(repr((space.id, names, rules)).encode()).hexdigest()[:16]
+        rows = np.array([self._element_rows[name] for name in names], np.int32)
+        offsets = np.array([0, *accumulate(sizes)], np.int32)
+        try:
+            return IndexedSpace(space, rows, names, offsets, FeasibleSet(sizes, rules), digest)
+        except CatalogueError as error:
+            raise CatalogueError(f"spaces[{space_id}].{error.field}", error.value, error.problem) from error
 
 
-def _feasible_compositions(space: CreativeSpace, names: tuple[tuple[str, str], ...]) -> RowArray:
-    """Enumerates the compositions (C, S) that break no rule, in lexicographic order."""
-    sizes = [len(allowed) for allowed in space.elements.values()]
-    total = int(np.prod(sizes, dtype=object))
-    if total > MAX_COMPOSITIONS:
-        problem = f"has {total} compositions, more than the {MAX_COMPOSITIONS} that are enumerated"
-        raise CatalogueError(f"spaces[{space.id}]", sizes, problem)
-    offsets = np.array([0, *accumulate(sizes)][:-1], np.int32)
-    grid = np.indices(sizes, dtype=np.int32).reshape(len(sizes), total).T + offsets
-    feasible = np.ones(total, np.bool_)
-    slots = list(space.elements)
-    for rule in space.incompatible:
-        clash = [grid[:, slots.index(slot)] == names.index((slot, element)) for slot, element in rule]
-        feasible &= ~np.logical_and.reduce(clash)
-    if not feasible.any():
-        raise CatalogueError(f"spaces[{space.id}].incompatible", space.incompatible, "leaves no creative")
-    return np.ascontiguousarray(grid[feasible])
+def _numbered(rule: tuple[tuple[str, str], ...], space: CreativeSpace) -> tuple[int, ...]:
+    """Writes a rule as one element number a slot, ANY where it names none."""
+    named = dict(rule)
+    return tuple(
+        allowed.index(named[slot]) if slot in named else ANY for slot, allowed in space.elements.items()
+    )

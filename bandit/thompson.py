@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bandit.argmax import ScoredSpace
+from bandit.argmax import PooledSpace
 from bandit.errors import CreativeError
 from bandit.features import FeatureIndex
-from bandit.propensity import pool_propensities
+from bandit.propensity import element_propensities, pool_propensities, propensity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bandit.features import IndexedSpace, RowArray
+    from bandit.argmax import Ballot
+    from bandit.features import IndexedSpace
     from bandit.fm import FloatArray
     from bandit.posterior import Posterior
     from bandit.space import CreativeCatalogue
 
-CACHED_CONTEXTS = 8192
-"""Contexts whose votes a selector remembers; each takes 4 bytes a draw and about 300 more."""
+CACHED_CONTEXTS = 4096
+"""Contexts whose votes a selector remembers; each takes 4 to 64 bytes a draw."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ class ThompsonSelector:
         self.num_draws = num_draws
         self.floor = floor
         self._draws = posterior.draws(num_draws, np.random.default_rng(pool_seed))
-        self._scored = cache(self._score)
-        self._votes: OrderedDict[tuple[str, tuple[int, ...]], tuple[RowArray, FloatArray]] = OrderedDict()
+        self._pooled = cache(lambda space_id: PooledSpace(self._draws, self.index.space(space_id)))
+        self._ballots: OrderedDict[tuple[str, tuple[int, ...]], Ballot] = OrderedDict()
         self._lock = Lock()
 
     def select(self, space_id: str, context: Mapping[str, int], draw: int, u: float) -> Selection:
@@ -82,46 +83,52 @@ class ThompsonSelector:
         if not 0.0 <= u < 1.0:
             raise CreativeError("u", u, "must be in [0, 1)")
         space = self.index.space(space_id)
-        winners, propensities = self._pool_votes(space, context)
+        ballot = self._ballot(space, context)
         # Below the floor u is uniform in [0, floor), so it serves once more to choose the creative.
         if u < self.floor:
-            chosen = min(int(u / self.floor * space.num_compositions), space.num_compositions - 1)
+            chosen = min(int(u / self.floor * space.feasible.count), space.feasible.count - 1)
         else:
-            chosen = int(winners[draw])
-        return Selection(
-            space_id,
-            space.creative(chosen),
-            float(propensities[chosen]),
-            draw,
-            self.floor,
-            space.feasible_hash,
-        )
+            chosen = ballot.winner(draw)
+        probability = propensity(ballot, chosen, self.num_draws, self.floor, space.feasible.count)
+        return Selection(space_id, space.creative(chosen), probability, draw, self.floor, space.feasible_hash)
 
     def propensities(self, space_id: str, context: Mapping[str, int]) -> FloatArray:
-        """Computes the probability of every feasible creative, exactly: (C,)."""
-        return self._pool_votes(self.index.space(space_id), context)[1].copy()
+        """Computes the probability of every feasible creative, exactly: (C,), in the feasible set's order."""
+        space = self.index.space(space_id)
+        if not self._pooled(space_id).is_enumerated:
+            problem = f"has {space.feasible.count} creatives, too many to list; ask for their elements"
+            raise CreativeError("space_id", space_id, problem)
+        return pool_propensities(
+            self._ballot(space, context), self.num_draws, self.floor, space.feasible.count
+        )
+
+    def element_propensities(self, space_id: str, context: Mapping[str, int]) -> dict[str, dict[str, float]]:
+        """Computes the probability of every element by slot, exactly, in a space of any size."""
+        space = self.index.space(space_id)
+        ballot = self._ballot(space, context)
+        shares = element_propensities(ballot, self.num_draws, self.floor, space.feasible)
+        return {
+            slot: dict(zip(elements, values.tolist(), strict=True))
+            for (slot, elements), values in zip(space.space.elements.items(), shares, strict=True)
+        }
 
     def warm_up(self) -> None:
         """Compiles the kernels and scores every space, so that no request pays for it."""
         for space in self.index.catalogue.spaces:
             self.select(space.id, dict.fromkeys(space.context_fields, 0), 0, 0.5)
 
-    def _pool_votes(self, space: IndexedSpace, context: Mapping[str, int]) -> tuple[RowArray, FloatArray]:
+    def _ballot(self, space: IndexedSpace, context: Mapping[str, int]) -> Ballot:
         rows = self.index.context_rows(space.space, context)
         key = (space.space.id, rows)
         with self._lock:
-            found = self._votes.get(key)
+            found = self._ballots.get(key)
             if found is not None:
-                self._votes.move_to_end(key)
+                self._ballots.move_to_end(key)
                 return found
         # Two threads may count the same votes: cheaper than letting one wait for the other.
-        winners = self._scored(space.space.id).winners(self._draws, np.array(rows, np.int32))
-        counted = (winners, pool_propensities(winners, space.num_compositions, self.floor))
+        ballot = self._pooled(space.space.id).ballot(np.array(rows, np.int32))
         with self._lock:
-            self._votes[key] = counted
-            if len(self._votes) > CACHED_CONTEXTS:
-                self._votes.popitem(last=False)
-        return counted
-
-    def _score(self, space_id: str) -> ScoredSpace:
-        return ScoredSpace.of(self._draws, self.index.space(space_id))
+            self._ballots[key] = ballot
+            if len(self._ballots) > CACHED_CONTEXTS:
+                self._ballots.popitem(last=False)
+        return ballot

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bandit.argmax import ScoredSpace
+from bandit.argmax import CountedBallot, PooledSpace
 from bandit.features import FeatureIndex
 from bandit.fm import logits
 from bandit.outcomes import count_cells
@@ -98,7 +98,7 @@ class FactorizationPolicy:
         number = {tuple(row): position for position, row in enumerate(world.creatives.tolist())}
         spaces = [self.index.space(space.id) for space in catalogue.spaces]
         self.creatives = [
-            np.array([number[tuple(map(int, s.creative(c).values()))] for c in range(s.num_compositions)])
+            np.array([number[tuple(map(int, s.creative(c).values()))] for c in range(s.feasible.count)])
             for s in spaces
         ]
         self.seed, self.version = seed, 0
@@ -133,14 +133,14 @@ class FactorizationPolicy:
         settings = self.settings
         tempered = self.posterior.tempered(settings.linear_temperature, settings.factors_temperature)
         draws = tempered.draws(settings.num_draws, np.random.default_rng([self.seed, self.version]))
-        scored = [ScoredSpace.of(draws, self.index.space(s.id)) for s in self.index.catalogue.spaces]
+        pooled = [PooledSpace(draws, self.index.space(space.id)) for space in self.index.catalogue.spaces]
         context = np.ascontiguousarray(self.rows[:, 0, :2])
-        return np.stack(
-            [
-                self.creatives[space][scored[space].winners(draws, context[item])]
-                for item, space in enumerate(self.space_of)
-            ]
-        )
+        winners = np.empty((len(context), settings.num_draws), np.int64)
+        for item, space in enumerate(self.space_of):
+            ballot = pooled[space].ballot(context[item])
+            assert isinstance(ballot, CountedBallot)
+            winners[item] = self.creatives[space][ballot.winners]
+        return winners
 
 
 class LinearPolicy:

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bandit.propensity import monte_carlo_propensities, pool_propensities
+from bandit.feasible import FeasibleSet
+from bandit.propensity import (
+    element_propensities,
+    monte_carlo_propensities,
+    pool_propensities,
+    propensity,
+)
 from bandit.thompson import ThompsonSelector
 
 if TYPE_CHECKING:
@@ -13,9 +19,30 @@ if TYPE_CHECKING:
     from bandit.space import CreativeCatalogue
 
 
+class Four:
+    """A ballot of four draws."""
+
+    winners = (0, 2, 2, 2)
+
+    def winner(self, draw: int) -> int:
+        return self.winners[draw]
+
+    def votes(self, creative: int) -> int:
+        return self.winners.count(creative)
+
+
 def test_votes_and_floor_by_hand() -> None:
-    winners = np.array([0, 2, 2, 2], np.int32)
-    assert pool_propensities(winners, 3, 0.3) == pytest.approx([0.7 / 4 + 0.1, 0.1, 0.7 * 3 / 4 + 0.1])
+    expected = [0.7 / 4 + 0.1, 0.1, 0.7 * 3 / 4 + 0.1]
+    assert pool_propensities(Four(), 4, 0.3, 3) == pytest.approx(expected)
+    assert [propensity(Four(), creative, 4, 0.3, 3) for creative in range(3)] == pytest.approx(expected)
+
+
+def test_elements_by_hand() -> None:
+    # Creatives of two slots with two elements, (0, 0) forbidden: numbers 0, 1, 2 are (0, 1), (1, 0), (1, 1).
+    feasible = FeasibleSet((2, 2), ((0, 0),))
+    first, second = element_propensities(Four(), 4, 0.3, feasible)
+    assert first == pytest.approx([0.7 / 4 + 0.1, 0.7 * 3 / 4 + 0.2])
+    assert second == pytest.approx([0.1, 0.7 + 0.2])
 
 
 def test_pool_scatters_around_the_monte_carlo_estimate(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bandit import thompson
+from bandit import argmax, thompson
 from bandit.errors import ContextError, CreativeError, UnknownSpaceError
 from bandit.features import FeatureIndex
 from bandit.fm import logits
@@ -36,7 +36,7 @@ def brute_force_winners(
 ) -> list[int]:
     """Scores every creative of a space with the full logit, draw by draw."""
     space = index.space(space_id)
-    creatives = [space.creative(number) for number in range(space.num_compositions)]
+    creatives = [space.creative(number) for number in range(space.feasible.count)]
     rows = np.stack([index.rows(space_id, context, creative) for creative in creatives])
     scores = logits(posterior.draws(pool[0], np.random.default_rng(pool[1])), rows)
     return [int(best) for best in scores.argmax(axis=1)]
@@ -72,7 +72,7 @@ def test_winners_equal_brute_force(data: st.DataObject) -> None:
 @pytest.mark.parametrize("space_id", ["banner", "text"])
 def test_propensity_is_the_frequency_over_the_pool(selector: ThompsonSelector, space_id: str) -> None:
     # Every draw once and u on a grid that meets the floor exactly: frequencies, not estimates.
-    num_compositions = selector.index.space(space_id).num_compositions
+    num_compositions = selector.index.space(space_id).feasible.count
     shown: dict[tuple[str, ...], float] = {}
     claimed: dict[tuple[str, ...], float] = {}
     for draw in range(64):
@@ -95,6 +95,47 @@ def test_tie_goes_to_the_first_creative(catalogue: CreativeCatalogue) -> None:
     selector = ThompsonSelector(catalogue, indifferent.tempered(0.0, 0.0), "v", num_draws=4, floor=0.0)
     indifferent.loc.factors[:] = 0.0
     assert selector.propensities("text", CONTEXT).tolist() == [1.0, 0.0]
+
+
+def test_element_propensities_add_up_the_creatives(selector: ThompsonSelector) -> None:
+    space = selector.index.space("banner")
+    expected = {slot: dict.fromkeys(elements, 0.0) for slot, elements in space.space.elements.items()}
+    for number, probability in enumerate(selector.propensities("banner", CONTEXT)):
+        for slot, element in space.creative(number).items():
+            expected[slot][element] += probability
+    found = selector.element_propensities("banner", CONTEXT)
+    assert found.keys() == expected.keys()
+    for slot, shares in expected.items():
+        assert found[slot] == pytest.approx(shares)
+
+
+def test_searched_space_serves_the_same_policy(
+    catalogue: CreativeCatalogue,
+    posterior: Posterior,
+    selector: ThompsonSelector,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(argmax, "MAX_ENUMERATED", 1)
+    searching = ThompsonSelector(catalogue, posterior, "v1", num_draws=64, pool_seed=5, floor=0.1)
+    for u in (0.01, 0.05, 0.5):
+        for draw in range(64):
+            expected = selector.select("banner", CONTEXT, draw, u)
+            assert searching.select("banner", CONTEXT, draw, u) == expected
+    with pytest.raises(CreativeError, match="too many to list"):
+        searching.propensities("banner", CONTEXT)
+
+
+def test_space_of_a_hundred_million_creatives_is_served(catalogue: CreativeCatalogue) -> None:
+    slots = tuple(Slot(f"s{i}", tuple(f"e{j}" for j in range(40))) for i in range(5))
+    rule = (("s0", "e0"), ("s1", "e1"), ("s4", "e2"))
+    large = CreativeCatalogue(
+        catalogue.context_fields, slots, (CreativeSpace("large", ("hour",), incompatible=(rule,)),)
+    )
+    belief = Posterior.prior(large, 4, PriorScales(), seed=1)
+    selector = ThompsonSelector(large, belief, "v", num_draws=8, floor=0.1)
+    selection = selector.select("large", {"hour": 1}, 3, 0.5)
+    assert selection.propensity == pytest.approx(0.9 / 8 + 0.1 / (40**5 - 40**2))
+    assert len(selector.select("large", {"hour": 1}, 3, 0.0999).elements) == 5
 
 
 def test_floor_one_is_the_uniform_policy(catalogue: CreativeCatalogue, posterior: Posterior) -> None:
@@ -129,12 +170,12 @@ def test_threads_get_the_same_answers(selector: ThompsonSelector, monkeypatch: p
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda n: selector.select("banner", contexts[n % 12], 7, 0.5), range(600)))
     assert together == alone * 50
-    assert len(selector._votes) == 2
+    assert len(selector._ballots) == 2
 
 
 def test_warm_up_serves_every_space(selector: ThompsonSelector) -> None:
     selector.warm_up()
-    assert len(selector._votes) == 2
+    assert len(selector._ballots) == 2
 
 
 def test_unknown_space_is_our_error(selector: ThompsonSelector) -> None:
