@@ -65,13 +65,15 @@ def read_card(directory: Path) -> Card:
     for key in ("model_version", "created_at", "schema"):
         if key not in content:
             raise InvalidInputError("card", str(path), f"lacks {key!r}")
-    created_at = content.pop("created_at")
+    version, created_at = content.pop("model_version"), content.pop("created_at")
+    if not isinstance(version, str):
+        raise InvalidInputError(f"{path}: model_version", version, "must be text")
     try:
         created_at = datetime.fromisoformat(created_at)
     except (TypeError, ValueError):
         raise InvalidInputError(f"{path}: created_at", created_at, "must be an ISO 8601 time") from None
     schema = schema_from_object(content.pop("schema"), f"{path}: schema")
-    return Card(str(content.pop("model_version")), created_at, schema, content)
+    return Card(version, created_at, schema, content)
 
 
 def _canonical_json(content: object) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime_errors
 
 from ranker.errors import InvalidInputError, NotFoundError, StateError
 from ranker.scoring.card import MODEL_FILE, model_version, read_card
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 _INPUTS: Final = {"numeric": "tensor(float)", "categorical": "tensor(int64)"}
 _OUTPUTS: Final = {"ctr": "tensor(float)"}
+# onnxruntime's exceptions have no class of their own in common.
+_LOAD_ERRORS: Final = (
+    runtime_errors.Fail,
+    runtime_errors.InvalidArgument,
+    runtime_errors.InvalidGraph,
+    runtime_errors.InvalidProtobuf,
+    runtime_errors.NotImplemented,
+)
 
 
 class OnnxScorer:
@@ -45,9 +54,12 @@ class OnnxScorer:
                 card.model_version,
                 f"is not the hash of {MODEL_FILE} and the schema",
             )
-        session = onnxruntime.InferenceSession(
-            content, _session_options(), providers=["CPUExecutionProvider"]
-        )
+        try:
+            session = onnxruntime.InferenceSession(
+                content, _session_options(), providers=["CPUExecutionProvider"]
+            )
+        except _LOAD_ERRORS as error:
+            raise InvalidInputError("model", str(path), f"cannot be loaded: {error}") from error
         _check_interface(f"{path}: inputs", session.get_inputs(), _INPUTS)
         _check_interface(f"{path}: outputs", session.get_outputs(), _OUTPUTS)
         return cls(card, session)

@@ -118,6 +118,8 @@ class FeatureSchema:
             )
         if not self.fields:
             raise InvalidInputError("fields", self.fields, "must have at least one field")
+        if self.time == self.label:
+            raise InvalidInputError("time", self.time, "is the label's column")
         names = [field.name for field in self.fields]
         for name in names:
             if names.count(name) > 1:
