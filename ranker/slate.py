@@ -61,8 +61,8 @@ class Constraint:
 class Context:
     """The features of the request itself, in the order of the schema's context fields."""
 
-    numeric: NDArray[np.float32]  # (dc,)
-    categorical: NDArray[np.int64]  # (cc,)
+    numeric: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))  # (dc,)
+    categorical: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))  # (cc,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,9 @@ class Candidates:
 
     ids: tuple[str, ...]  # (n,)
     bids: Floats  # (n,), value of one click
-    numeric: NDArray[np.float32]  # (n, d), in the order of the schema's candidate fields
-    categorical: NDArray[np.int64]  # (n, c)
+    # (n, d) and (n, c), in the order of the schema's candidate fields
+    numeric: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    categorical: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 0), np.int64))
     creative_space_ids: tuple[str, ...] = ()  # (n,) or empty; "" is an ad without creatives
     ctr: Floats | None = None  # (n,), the caller's own calibrated scores
 
@@ -96,7 +97,9 @@ class Candidates:
             for name in ("numeric", "categorical"):
                 if len(getattr(self, name)) != n:
                     raise InvalidInputError(
-                        f"candidates.{name}.num_rows", len(getattr(self, name)), f"must be one a candidate ({n})"
+                        f"candidates.{name}.num_rows",
+                        len(getattr(self, name)),
+                        f"must be one a candidate ({n})",
                     )
         else:
             _one_per_candidate("candidates.ctr", self.ctr, n)

@@ -47,9 +47,7 @@ CASES: dict[str, tuple[Break, grpc.StatusCode, str, str]] = {
         "(6, 0)",
     ),
     "too few rows": (
-        lambda m: m.candidates.numeric.MergeFrom(
-            ranker_pb2.FloatMatrix(num_rows=5, values_f32le=bytes(20))
-        ),
+        lambda m: m.candidates.numeric.MergeFrom(ranker_pb2.FloatMatrix(num_rows=5, values_f32le=bytes(20))),
         INVALID,
         "candidates.numeric.num_rows",
         "5",
