@@ -6,10 +6,10 @@ outcome that was kept. All three carry `decision_id`.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
+from msgspec import to_builtins
 
 if TYPE_CHECKING:
     from ranker.slate import Creative, Decision, ShownAd
@@ -138,11 +138,10 @@ def _reward_cells(joined: tuple[int, float, bool] | None) -> Row:
 
 def mixture_row(decision: Decision) -> Row:
     """Give the row of a decision in `mixtures`."""
-    row = {name: getattr(decision, name) for name in MIXTURES.names if hasattr(decision, name)}
-    return row | {
+    plain: Row = to_builtins(decision)  # names that are no columns are left out by Arrow
+    return plain | {
         "created_at": microseconds(decision.created_at),
         "num_positions": len(decision.shown),
-        "constraints": [asdict(report) for report in decision.constraints],
         "stage_seconds": list(decision.stage_seconds.items()),
     }
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ranker.errors import StateError
 from ranker.events.codec import decode
 from ranker.events.records import JoinedReward
 from ranker.events.schema import connect_reader
 from ranker.events.store import EventCounts
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
     from types import TracebackType
 
@@ -25,25 +26,25 @@ SELECT sequence, joined_rewards.decision, position, reward, expired, record
 FROM joined_rewards JOIN decision_records USING (decision)
 WHERE sequence > ? ORDER BY sequence LIMIT ?
 """
+TALLIES = "SELECT name, number FROM tallies"
 
 
 class EventReader:
     """Sees what is committed, and can change nothing. Threads may share it."""
 
     def __init__(self, database: Path) -> None:
+        self._database = database
         self._connection = connect_reader(database)
         self._lock = threading.Lock()
 
     def find_decision(self, decision_id: str) -> Decision | None:
         """Read a committed decision."""
-        with self._lock:
-            row = self._connection.execute(_FIND_RECORD, (decision_id,)).fetchone()
-        return decode(row[0]) if row else None
+        rows = self._read(_FIND_RECORD, (decision_id,))
+        return decode(rows[0][0]) if rows else None
 
     def joined_after(self, sequence: int, limit: int) -> list[JoinedReward]:
         """Read the committed rewards above a sequence, in its order: none ever appears below it later."""
-        with self._lock:
-            rows = self._connection.execute(_JOINED_AFTER, (sequence, limit)).fetchall()
+        rows = self._read(_JOINED_AFTER, (sequence, limit))
         decisions: dict[int, Decision] = {}
         for _, decision, _, _, _, record in rows:
             if decision not in decisions:
@@ -55,8 +56,16 @@ class EventReader:
 
     def counts(self) -> EventCounts:
         """Read the counters that outlive the server's process."""
+        return EventCounts(**dict(self._read(TALLIES)))
+
+    def _read(self, query: str, parameters: tuple[object, ...] = ()) -> list[Any]:
         with self._lock:
-            return read_counts(self._connection)
+            try:
+                return self._connection.execute(query, parameters).fetchall()
+            except sqlite3.Error as error:
+                raise StateError(
+                    "events.database", str(self._database), f"cannot be read: {error}"
+                ) from error
 
     def close(self) -> None:
         """Let go of the file."""
@@ -70,8 +79,3 @@ class EventReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def read_counts(connection: sqlite3.Connection) -> EventCounts:
-    """Give the tallies as counts."""
-    return EventCounts(**dict(connection.execute("SELECT name, number FROM tallies")))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 1
-# Six records of 80 candidates fill a page of 16 KiB; at SQLite's 4 KiB, one wastes a third of it.
-PAGE_BYTES = 16_384
+# A record of 80 candidates takes about 3 KB: each would leave the rest of SQLite's usual 4 KiB page empty.
+PAGE_BYTES = 8_192
 _CHECKPOINT_BYTES = 16 * 2**20
 # Servers keep each other out by the lock, so that only a person's shell can be in the way.
 _BUSY_SECONDS = 1.0
@@ -106,7 +106,11 @@ def connect_reader(database: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{database.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
     )
-    _check_version(connection, database)
+    try:
+        _check_version(connection, database)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise StateError("events.database", str(database), f"cannot be read: {error}") from error
     return connection
 
 

@@ -32,7 +32,7 @@ class EventSettings:
     # How often positions whose window has passed get their default reward of 0.
     sweep_seconds: float = 1.0
     # Decisions that one sweep closes at most; what is left follows in the next transaction.
-    sweep_limit: int = 1_000
+    sweep_limit: int = 200
     # Records (decisions and outcomes) that wait for the writer at most.
     queue_capacity: int = 8_192
     # How long a record waits for room in a full queue before it is refused.

@@ -47,8 +47,9 @@ class SqliteEventStore:
             files.callback(os.close, lock(database))
             connection = connect_writer(database, settings.durability)
             files.callback(connection.close)
-            self._reader = files.enter_context(EventReader(database))
-            self._writer = Writer(connection, self._queue, settings, release=files.pop_all().close)
+            self._reader = EventReader(database)
+            counts = self._reader.counts()
+            self._writer = Writer(connection, self._queue, settings, counts, release=files.pop_all().close)
 
     @property
     def durability(self) -> Durability:
@@ -93,6 +94,7 @@ class SqliteEventStore:
     def close(self) -> None:
         """Refuse what comes from now on, write what is queued, and let go of the files."""
         self._queue.close()
+        self._reader.close()  # before the writer, whose connection empties the log where it is the last
         self._writer.join()
 
     def __enter__(self) -> SqliteEventStore:

@@ -120,7 +120,9 @@ class Transaction:
     def expire(self, now: float, limit: int) -> int:
         """Give reward 0 to what is open of the oldest decisions past their window; yields their number."""
         due = (now - self._window_seconds, limit)
-        self.tallies["expired"] += self._connection.execute(_EXPIRE, due).rowcount
+        num_expired = self._connection.execute(_EXPIRE, due).rowcount
+        if num_expired:  # an idle store writes nothing
+            self.tallies["expired"] += num_expired
         return self._connection.execute(_CLOSE_EXPIRED, due).rowcount
 
     def expire_all(self, now: float, limit: int) -> int:

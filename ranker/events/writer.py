@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ranker.errors import StateError
-from ranker.events.reader import read_counts
 from ranker.events.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ class Writer:
         connection: sqlite3.Connection,
         queue: JobQueue,
         settings: EventSettings,
+        counts: EventCounts,
         release: Callable[[], None],
     ) -> None:
         self._connection = connection
@@ -44,7 +44,7 @@ class Writer:
         self._in_flight: list[Job[Any]] = []
         self._failure: str | None = None
         self._next_sweep = time.monotonic() + settings.sweep_seconds
-        self.counts: EventCounts = read_counts(connection)  # replaced as a whole after each commit
+        self.counts = counts  # replaced as a whole after each commit
         self._thread = threading.Thread(target=self._run, name="event-writer", daemon=True)
         self._thread.start()
 
@@ -94,9 +94,7 @@ class Writer:
             job.run(transaction)
         num_closed = 0 if swept_until is None else transaction.expire(swept_until, self._settings.sweep_limit)
         if self._failure is not None:
-            transaction.tallies["decisions"] += (
-                0  # a write, or an idle store would never learn that it can again
-            )
+            transaction.tallies["decisions"] += 0  # a write: an idle store learns by it that it can again
         transaction.write_tallies()
         self._connection.execute("COMMIT")
         return num_closed
@@ -104,9 +102,8 @@ class Writer:
     def _give_up(self, error: sqlite3.Error) -> bool:
         """Undo the transaction and tell its callers; says whether another may be tried."""
         self._failure = f"{type(error).__name__}: {error}"
-        code = (
-            getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF
-        )  # the primary of an extended code
+        extended_code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR)
+        code = extended_code & 0xFF
         if code not in _UNSAFE and self._connection.in_transaction:
             self._connection.execute("ROLLBACK")  # raises where it fails, which ends the thread
         self._fail(self._in_flight, error)

@@ -273,6 +273,10 @@ class EventStoreContract:
             store.record_decision(make_decision())
         with pytest.raises(StateError):
             store.record_outcomes([click()])
+        with pytest.raises(StateError):
+            store.find_decision("d")
+        with pytest.raises(StateError):
+            store.joined_after(0, 1)
 
     def test_threads_race_for_the_same_ids(self, opened: AbstractContextManager[EventStore]) -> None:
         def record(thread: int) -> int:

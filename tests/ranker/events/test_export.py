@@ -14,7 +14,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from ranker.errors import NotFoundError
-from ranker.events import export, export_tables
+from ranker.events import export
 from ranker.events.export import ExportSummary, export_parquet
 from ranker.events.sqlite_store import SqliteEventStore
 from tests.contracts.event_store import SETTINGS, Clock, click, make_decision
@@ -150,14 +150,14 @@ def test_what_comes_during_the_export_is_not_in_it(
     store: SqliteEventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.record_decision(make_decision("before")).result()
-    rows_of = export_tables.position_rows
+    open_file = export._writer
 
-    def record_meanwhile(*arguments: Any) -> list[dict[str, Any]]:
-        store.record_decision(make_decision("during"))
-        store.record_outcomes([click("e1", "before"), click("e2", "during")]).result()
-        return rows_of(*arguments)
+    def record_meanwhile(*arguments: Any) -> Any:
+        store.record_decision(make_decision(f"during {arguments[0]}"))
+        store.record_outcomes([click(f"e{arguments[0]}", "before")]).result()
+        return open_file(*arguments)
 
-    monkeypatch.setattr(export, "position_rows", record_meanwhile)
+    monkeypatch.setattr(export, "_writer", record_meanwhile)
     summary = export_parquet(tmp_path / "events.db", tmp_path / "out")
     assert summary == ExportSummary(decisions=1, positions=3, joined=0, outcomes=0, last_sequence=0)
 

@@ -167,6 +167,50 @@ def test_a_foreign_lock_fails_the_callers_and_mends(database: Path) -> None:
         store.check()
 
 
+def test_a_refused_record_takes_its_transaction_along_and_no_more(database: Path, gate: Gate) -> None:
+    with SqliteEventStore(database, SETTINGS) as store, closing(sqlite3.connect(database)) as shell:
+        shell.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON decisions WHEN NEW.decision_id = 'poison' "
+            "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        )
+        gate.stall(store)
+        together = [store.record_decision(make_decision(name)) for name in ("good", "poison")]
+        gate.opened.set()
+        for future in together:
+            with pytest.raises(StateError, match="refused"):
+                future.result()
+        assert store.record_decision(make_decision("next")).result().is_new
+        assert (store.find_decision("good"), store.counts().failed) == (None, 2)
+
+
+def test_an_idle_store_is_well_again_only_once_it_could_write(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts, write_tallies = [], Transaction.write_tallies
+
+    def count_attempt(transaction: Transaction) -> None:
+        attempts.append(transaction)
+        write_tallies(transaction)
+
+    with (
+        SqliteEventStore(database, replace(SETTINGS, sweep_seconds=0.005)) as store,
+        closing(sqlite3.connect(database)) as shell,
+    ):
+        store.record_decision(make_decision("a")).result()
+        monkeypatch.setattr(Transaction, "write_tallies", count_attempt)
+        shell.execute("CREATE TRIGGER full BEFORE UPDATE ON tallies BEGIN SELECT RAISE(ABORT, 'full'); END")
+        with pytest.raises(StateError, match="full"):
+            store.record_decision(make_decision("b")).result()
+        wait_until(lambda: len(attempts) > 5)  # without traffic
+        assert not is_well(store)
+        shell.execute("DROP TRIGGER full")
+        wait_until(lambda: is_well(store))
+        (version,) = shell.execute("PRAGMA data_version").fetchone()
+        del attempts[:]
+        wait_until(lambda: len(attempts) > 5)
+        assert shell.execute("PRAGMA data_version").fetchone() == (version,)  # nothing to do, nothing written
+
+
 class FailingFlush(sqlite3.Connection):
     """Commits nothing of a transaction that holds the decision "broken"."""
 
@@ -189,11 +233,13 @@ def test_after_a_failed_flush_nothing_more_is_written(
     store.record_decision(make_decision("fine")).result()
     with pytest.raises(StateError, match="disk I/O error"):
         store.record_decision(make_decision("broken")).result()
-    store.close()
     with pytest.raises(StateError, match="disk I/O error"):
         store.check()
-    with pytest.raises(StateError):
-        store.record_decision(make_decision("after"))
+    for _ in range(3):
+        with pytest.raises(StateError):
+            store.record_decision(make_decision("after")).result()
+    assert store.find_decision("fine") is not None  # reading goes on
+    store.close()
     with SqliteEventStore(database, SETTINGS) as store:
         assert store.find_decision("broken") is None
         assert store.find_decision("fine") is not None
