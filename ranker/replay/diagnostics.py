@@ -76,13 +76,14 @@ def judge(diagnostics: Diagnostics, difference: Interval) -> Verdict:
     return Verdict.NOT_ANSWERABLE
 
 
-def rows_needed(terms: Floats, difference: float, *, level: float = 0.95, power: float = 0.8) -> int:
-    """Return how many rows like these show a `difference` of the mean of `terms` `(n,)` from 0.
+def rows_needed(variance: float, difference: float, *, level: float = 0.95, power: float = 0.8) -> int:
+    """Return how many rows with terms of this `variance` show a `difference` of their mean from 0.
 
-    n = Var(terms)·((z₁₋α/₂ + z_power) / difference)², the normal approximation; the variance is that of
-    the rows at hand and as uncertain as they are few.
+    n = variance·((z₁₋α/₂ + z_power) / difference)², the normal approximation: detected with chance `power`.
     """
-    if difference <= 0:
-        raise InvalidInputError("difference", difference, "must be positive")
+    if not (np.isfinite(variance) and variance >= 0):
+        raise InvalidInputError("variance", variance, "must be finite and not negative")
+    if not (np.isfinite(difference) and difference > 0):
+        raise InvalidInputError("difference", difference, "must be finite and positive")
     quantiles = float(ndtri((1 + level) / 2)) + float(ndtri(power))
-    return int(np.ceil(float(np.var(terms)) * (quantiles / difference) ** 2))
+    return int(np.ceil(variance * (quantiles / difference) ** 2))

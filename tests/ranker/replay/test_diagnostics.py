@@ -44,12 +44,16 @@ def test_a_mean_weight_far_from_one_outweighs_any_interval() -> None:
 
 
 def test_half_the_difference_needs_four_times_the_rows() -> None:
-    terms = np.array([0.0, 1.0] * 50)  # variance 1/4
-    # (1.959964 + 0.841621)² = 7.8489; over 4·0.1² gives 196.2
-    assert rows_needed(terms, 0.1) == 197
-    assert rows_needed(terms, 0.05) == pytest.approx(4 * 196.2, abs=1)
+    # (1.959964 + 0.841621)² = 7.8489; times 0.25 / 0.1² gives 196.2
+    assert rows_needed(0.25, 0.1) == 197
+    assert rows_needed(0.25, 0.05) == pytest.approx(4 * 196.2, abs=1)
 
 
-def test_rows_for_no_difference_are_refused() -> None:
-    with pytest.raises(InvalidInputError, match="must be positive"):
-        rows_needed(np.ones(2), 0.0)
+@pytest.mark.parametrize(
+    ("variance", "difference"), [(0.25, 0.0), (0.25, np.nan), (-1.0, 0.1), (np.inf, 1.0)]
+)
+def test_rows_for_what_is_no_difference_or_no_variance_are_refused(
+    variance: float, difference: float
+) -> None:
+    with pytest.raises(InvalidInputError, match="must be finite and"):
+        rows_needed(variance, difference)

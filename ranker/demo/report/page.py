@@ -1,0 +1,76 @@
+"""Puts figures, tables and text into one HTML file without external resources."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ranker.demo.fixtures import INCOME_CLASSES, read_log
+from ranker.demo.merchandising import NEW_BRANDS, constraint_weights
+from ranker.demo.report.judgement_plots import preferences_plot, propensity_plot, values_plot
+from ranker.demo.report.traffic_plots import constraints_plot, latency_plot, learning_plot
+from ranker.demo.sentences import about, findings, verdict_sentence
+from ranker.demo.traffic import WAIT_SECONDS
+
+if TYPE_CHECKING:
+    from ranker.demo.summary import DemoResult
+
+
+def write_report(result: DemoResult, path: Path) -> None:
+    """Write the report; it opens anywhere, also without a network."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(result), encoding="utf-8")
+
+
+def render(result: DemoResult) -> str:
+    """Return the page."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["permille"] = lambda value: f"{1000 * value:.2f}"
+    environment.filters["milliseconds"] = lambda value: f"{1000 * value:.2f}"
+    environment.filters["about"] = about
+    environment.filters["percent"] = lambda value, digits=0: f"{value:.{digits}%}"
+    return environment.get_template("page.html").render(
+        result=result,
+        slates=result.slates,
+        creatives=result.creatives,
+        evaluation=result.evaluation,
+        findings=findings(result),
+        verdict=verdict_sentence(result.evaluation.pooled),
+        classes=INCOME_CLASSES,
+        log=read_log("random"),
+        num_clicks=round(result.evaluation.logging.value * result.slates.num_requests),
+        new_brands=NEW_BRANDS,
+        num_new_items=int(constraint_weights()[0].sum()),
+        wait_bound=WAIT_SECONDS,
+        creative_stages={stage.stage: stage for stage in result.creatives.stages},
+        plots=_plots(result),
+        model_plots={name: _data_uri(content) for name, content in result.model_plots.items()},
+    )
+
+
+def _plots(result: DemoResult) -> dict[str, Markup]:
+    drawn = {
+        "latency": latency_plot(result.slates, result.creatives),
+        "constraints": constraints_plot(result.slates),
+        "learning": learning_plot(result.creatives),
+        "values": values_plot(result.evaluation),
+        "propensities": propensity_plot(result.propensities),
+    }
+    if result.preferences:
+        drawn["preferences"] = preferences_plot(result.preferences)
+    # SVG that we drew ourselves: the one place where markup is not escaped.
+    return {name: Markup(text) for name, text in drawn.items()}  # noqa: S704
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
