@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 from bandit import snapshot
 from bandit.errors import CreativeError, SnapshotError
 from bandit.features import FeatureIndex
+from bandit.memory import Memory
 from bandit.outcomes import cells_of
 from bandit.posterior import Posterior, PriorScales
 from bandit.snapshot import Provenance
-from bandit.streaming import absorb
 from bandit.transfer import transferred
 
 if TYPE_CHECKING:
@@ -43,23 +44,25 @@ class LearnerSettings:
     """The same for the factors."""
     seed: int = 0
     """Makes the prior's factors and, with the event number, each version's pool."""
+    capacity: int = 20_000
+    """Distinct cells kept as counts before they are folded into a belief."""
     keep: int = 10
     """Snapshots kept."""
 
     def __post_init__(self) -> None:
-        if self.num_factors < 1:
-            raise CreativeError("num_factors", self.num_factors, "must be at least 1")
+        for name, low, high in (
+            ("num_factors", 1, inf),
+            ("num_draws", 1, inf),
+            ("floor", 0.0, 1.0),
+            ("linear_temperature", 0.0, inf),
+            ("factors_temperature", 0.0, inf),
+            ("capacity", 0, inf),
+            ("keep", 1, inf),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise CreativeError(name, getattr(self, name), f"must be from {low} to {high}")
         if not 0.0 < self.power <= 1.0:
             raise CreativeError("power", self.power, "must be in (0, 1]")
-        if self.num_draws < 1:
-            raise CreativeError("num_draws", self.num_draws, "must be at least 1")
-        if not 0.0 <= self.floor <= 1.0:
-            raise CreativeError("floor", self.floor, "must be a probability")
-        for name in ("linear_temperature", "factors_temperature"):
-            if getattr(self, name) < 0.0:
-                raise CreativeError(name, getattr(self, name), "must not be negative")
-        if self.keep < 1:
-            raise CreativeError("keep", self.keep, "must be at least 1")
 
 
 class CreativeLearner:
@@ -82,11 +85,13 @@ class CreativeLearner:
         """
         current = self._current
         if current is None:
-            current = self._published(self._prior, self._provenance(None, 0, created_at, 0))
+            current = self._published(
+                self._prior, self._blank(self._prior), self._provenance(None, 0, created_at, 0)
+            )
         elif current.provenance.catalogue_version != self.catalogue.version:
             posterior = transferred(current.posterior, current.catalogue, self.catalogue, self._prior)
-            sequence = current.provenance.sequence
-            current = self._published(posterior, self._provenance(current, sequence, created_at, 0))
+            provenance = self._provenance(current, current.provenance.sequence, created_at, 0)
+            current = self._published(posterior, self._blank(posterior), provenance)
         self._current = current
         return current
 
@@ -103,10 +108,16 @@ class CreativeLearner:
         if sequence <= current.provenance.sequence:
             return current.version
         cells = cells_of(outcomes, self._index)
-        posterior = absorb(current.posterior.forgotten(self._prior, self.settings.power), cells)
+        memory = snapshot.load_memory(self.root, current.version).faded(self._prior, self.settings.power)
+        memory = memory.joined(cells)
+        posterior = memory.posterior(current.posterior)
+        memory = memory.folded(posterior, self.settings.capacity)
         provenance = self._provenance(current, sequence, created_at, len(outcomes))
-        self._current = self._published(posterior, provenance)
+        self._current = self._published(posterior, memory, provenance)
         return self._current.version
+
+    def _blank(self, belief: Posterior) -> Memory:
+        return Memory.of(belief, self._index.num_fields)
 
     def _provenance(
         self, parent: Snapshot | None, sequence: int, created_at: float, num_new: int
@@ -127,8 +138,8 @@ class CreativeLearner:
             factors_temperature=settings.factors_temperature,
         )
 
-    def _published(self, posterior: Posterior, provenance: Provenance) -> Snapshot:
-        version = snapshot.save(self.root, posterior, self.catalogue, provenance)
+    def _published(self, posterior: Posterior, memory: Memory, provenance: Provenance) -> Snapshot:
+        version = snapshot.save(self.root, posterior, memory, self.catalogue, provenance)
         snapshot.prune(self.root, self.settings.keep)
         return self._loaded(version)
 

@@ -49,10 +49,16 @@ def count_cells(rows: RowArray, rewards: FloatArray) -> Cells:
 
     Binomial counts carry the whole likelihood of independent clicks with equal features.
     """
-    distinct, cell = np.unique(rows, axis=0, return_inverse=True)
-    impressions = np.bincount(cell, minlength=len(distinct)).astype(np.float64)
-    clicks = np.bincount(cell, weights=rewards, minlength=len(distinct)).astype(np.float64)
-    return Cells(distinct, impressions, clicks)
+    return _summed(rows, np.ones(len(rows)), rewards)
+
+
+def merged(one: Cells, other: Cells) -> Cells:
+    """Adds two sets of counts."""
+    return _summed(
+        np.concatenate([one.rows, other.rows]),
+        np.concatenate([one.num_impressions, other.num_impressions]),
+        np.concatenate([one.num_clicks, other.num_clicks]),
+    )
 
 
 def cells_of(outcomes: Sequence[CreativeOutcome], index: FeatureIndex) -> Cells:
@@ -67,3 +73,9 @@ def active_rows(rows: RowArray) -> tuple[RowArray, RowArray]:
     """Lists the rows (D',) that occur, and rewrites each as its place in that list (absent: D')."""
     active = np.unique(rows[rows >= 0])
     return active, np.where(rows >= 0, np.searchsorted(active, rows), active.size).astype(np.int32)
+
+
+def _summed(rows: RowArray, impressions: FloatArray, clicks: FloatArray) -> Cells:
+    distinct, cell = np.unique(rows, axis=0, return_inverse=True)
+    sums = (np.bincount(cell, weights=x, minlength=len(distinct)) for x in (impressions, clicks))
+    return Cells(distinct, *(x.astype(np.float64) for x in sums))

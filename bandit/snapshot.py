@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass, fields
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 
 from bandit.errors import SnapshotError
 from bandit.fm import Parameters
+from bandit.memory import Memory
+from bandit.outcomes import Cells
 from bandit.posterior import Posterior
 from bandit.space import CreativeCatalogue
 from bandit.thompson import ThompsonSelector
@@ -24,10 +25,12 @@ from bandit.thompson import ThompsonSelector
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bandit.features import RowArray
     from bandit.fm import FloatArray
 
-MANIFEST, POSTERIOR, CATALOGUE = "manifest.json", "posterior.npz", "catalogue.json"
+MANIFEST, POSTERIOR, CATALOGUE, MEMORY = "manifest.json", "posterior.npz", "catalogue.json", "memory.npz"
 _BLOCKS = ("bias", "linear", "factors")
+_CELLS = ("rows", "num_impressions", "num_clicks")
 
 
 @dataclass(frozen=True)
@@ -74,15 +77,23 @@ class Snapshot:
         )
 
 
-def save(root: Path, posterior: Posterior, catalogue: CreativeCatalogue, provenance: Provenance) -> str:
+def save(
+    root: Path, posterior: Posterior, memory: Memory, catalogue: CreativeCatalogue, provenance: Provenance
+) -> str:
     """Writes a snapshot and returns its version; readers see all of it or nothing."""
-    files = {POSTERIOR: _packed(posterior), CATALOGUE: catalogue.to_json().encode()}
-    version = _version(provenance, files)
+    cells = {name: getattr(memory.cells, name) for name in _CELLS}
+    files = {
+        POSTERIOR: _packed(_arrays(posterior)),
+        MEMORY: _packed(_arrays(memory.base) | cells),
+        CATALOGUE: catalogue.to_json().encode(),
+    }
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    version = _version(provenance, hashes)
     target = root / version
     if target.exists():
         return version
     root.mkdir(parents=True, exist_ok=True)
-    manifest = {"version": version, **asdict(provenance)}
+    manifest = {"version": version, "files": hashes, **asdict(provenance)}
     files[MANIFEST] = json.dumps(manifest, indent=2, sort_keys=True).encode()
     # The leading dot hides an unfinished snapshot from `versions`.
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=root))
@@ -99,16 +110,18 @@ def save(root: Path, posterior: Posterior, catalogue: CreativeCatalogue, provena
 
 
 def load(root: Path, version: str) -> Snapshot:
-    """Reads a snapshot and checks it against its version; raises SnapshotError."""
-    directory = root / version
-    files = {name: _content(directory / name) for name in (POSTERIOR, CATALOGUE)}
-    provenance = _provenance(directory)
-    if _version(provenance, files) != version:
-        raise SnapshotError(
-            str(directory), _version(provenance, files), f"content does not hash to {version}"
-        )
-    catalogue = CreativeCatalogue.from_json(files[CATALOGUE].decode())
-    return Snapshot(version, provenance, catalogue, _unpacked(directory / POSTERIOR, files[POSTERIOR]))
+    """Reads what serving needs of a snapshot and checks it against its version; raises SnapshotError."""
+    provenance, _ = _manifest(root / version)
+    catalogue = CreativeCatalogue.from_json(_checked(root / version, CATALOGUE).decode())
+    arrays = _unpacked(root / version, POSTERIOR)
+    return Snapshot(version, provenance, catalogue, _posterior(arrays))
+
+
+def load_memory(root: Path, version: str) -> Memory:
+    """Reads what learning goes on from; raises SnapshotError."""
+    arrays = _unpacked(root / version, MEMORY)
+    rows, num_impressions, num_clicks = (arrays[name] for name in _CELLS)
+    return Memory(_posterior(arrays), Cells(rows.astype(np.int32), num_impressions, num_clicks))
 
 
 def versions(root: Path) -> list[tuple[int, str]]:
@@ -116,7 +129,7 @@ def versions(root: Path) -> list[tuple[int, str]]:
     if not root.is_dir():
         return []
     names = [path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    origins = {name: _provenance(root / name) for name in names}
+    origins = {name: _manifest(root / name)[0] for name in names}
     ages = sorted((origin.sequence, origin.generation, name) for name, origin in origins.items())
     return [(sequence, name) for sequence, _, name in ages]
 
@@ -140,25 +153,35 @@ def prune(root: Path, keep: int) -> list[str]:
     return doomed
 
 
-def _version(provenance: Provenance, files: Mapping[str, bytes]) -> str:
-    digest = hashlib.sha256(json.dumps(asdict(provenance), sort_keys=True).encode())
-    for name in (POSTERIOR, CATALOGUE):
-        digest.update(hashlib.sha256(files[name]).digest())
-    return digest.hexdigest()[:16]
+def _version(provenance: Provenance, hashes: Mapping[str, str]) -> str:
+    content = json.dumps([asdict(provenance), dict(hashes)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _provenance(directory: Path) -> Provenance:
+def _manifest(directory: Path) -> tuple[Provenance, dict[str, str]]:
+    """Reads the provenance and the hashes of the files; they must hash to the directory's name."""
     path = directory / MANIFEST
     try:
         data = json.loads(_content(path))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise SnapshotError(str(path), str(error), "is not JSON") from error
-    expected = {"version", *(item.name for item in fields(Provenance))}
+    expected = {"version", "files", *(item.name for item in fields(Provenance))}
     if not isinstance(data, dict) or set(data) != expected:
         raise SnapshotError(str(path), data, f"must have exactly the keys {sorted(expected)}")
-    if data.pop("version") != directory.name:
-        raise SnapshotError(str(path), directory.name, "the manifest names another version")
-    return Provenance(**data)
+    named, hashes = data.pop("version"), data.pop("files")
+    provenance = Provenance(**data)
+    if not named == directory.name == _version(provenance, hashes):
+        raise SnapshotError(str(path), directory.name, "the manifest is of another version")
+    return provenance, hashes
+
+
+def _checked(directory: Path, name: str) -> bytes:
+    content, expected = _content(directory / name), _manifest(directory)[1].get(name)
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise SnapshotError(
+            str(directory / name), hashlib.sha256(content).hexdigest(), f"must hash to {expected}"
+        )
+    return content
 
 
 def _content(path: Path) -> bytes:
@@ -168,28 +191,24 @@ def _content(path: Path) -> bytes:
         raise SnapshotError(str(path), error.strerror, "cannot be read") from error
 
 
-def _packed(posterior: Posterior) -> bytes:
-    arrays = {
-        f"{part}_{name}": _block(posterior, part, name) for part in ("loc", "scale") for name in _BLOCKS
-    }
+def _packed(arrays: Mapping[str, FloatArray | RowArray]) -> bytes:
     buffer = BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
-def _block(posterior: Posterior, part: str, name: str) -> FloatArray:
-    block: FloatArray = getattr(getattr(posterior, part), name)
-    return block
+def _arrays(posterior: Posterior) -> dict[str, FloatArray | RowArray]:
+    parts = {"loc": posterior.loc, "scale": posterior.scale}
+    return {f"{part}_{name}": getattr(values, name) for part, values in parts.items() for name in _BLOCKS}
 
 
-def _unpacked(path: Path, content: bytes) -> Posterior:
-    try:
-        with np.load(BytesIO(content), allow_pickle=False) as arrays:
-            loc, scale = (
-                Parameters(*(arrays[f"{part}_{name}"] for name in _BLOCKS)) for part in ("loc", "scale")
-            )
-    except (BadZipFile, KeyError, ValueError) as error:
-        raise SnapshotError(str(path), str(error), "is not a posterior") from error
+def _unpacked(directory: Path, name: str) -> dict[str, FloatArray]:
+    with np.load(BytesIO(_checked(directory, name)), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _posterior(arrays: Mapping[str, FloatArray]) -> Posterior:
+    loc, scale = (Parameters(*(arrays[f"{part}_{name}"] for name in _BLOCKS)) for part in ("loc", "scale"))
     return Posterior(loc, scale)
 
 

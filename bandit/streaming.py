@@ -27,8 +27,13 @@ class AscentSettings:
     """Largest change of any cell's logit in a sweep that is taken for none."""
 
 
-def absorb(posterior: Posterior, cells: Cells, settings: AscentSettings = AscentSettings()) -> Posterior:
-    """Updates the belief by a batch of cells, with the present belief N(m₀, 1/τ₀) as the prior.
+def absorb(
+    prior: Posterior,
+    cells: Cells,
+    start: Posterior | None = None,
+    settings: AscentSettings = AscentSettings(),
+) -> Posterior:
+    """Updates a belief N(m₀, 1/τ₀) by a batch of cells; the search begins at `start`, or else at the prior.
 
     Every weight in turn takes the mean and variance that are best while the others stay. With g = ∂z/∂θ_i
     (1 for bias and linear weights, Σ_{h≠f} v_h for the factors of field f), p = σ(E z) and n impressions,
@@ -43,47 +48,53 @@ def absorb(posterior: Posterior, cells: Cells, settings: AscentSettings = Ascent
     Wang and Blei (2013), Variational inference in nonconjugate models, section 3.2 (the expansion of L).
     """
     if not len(cells.rows):
-        return posterior
+        return prior
     active, rows = active_rows(cells.rows)
-    linear = np.stack([posterior.loc.linear[active], np.square(posterior.scale.linear[active])])
-    factors = np.stack([posterior.loc.factors[active], np.square(posterior.scale.factors[active])])
-    # Row and weight of an absent field: known to be 0.
-    linear = np.concatenate([linear, np.zeros((2, 1))], axis=1)
-    factors = np.ascontiguousarray(
-        np.concatenate([factors, np.zeros((2, 1, factors.shape[2]))], axis=1).transpose(2, 0, 1)
-    )
-    bias = np.array([[posterior.loc.bias], [np.square(posterior.scale.bias)]])
+    weights = _moments(start or prior, active)
     _ascend(
-        (bias, linear, factors),
+        weights,
+        _moments(prior, active),
         np.ascontiguousarray(rows.T),
         (cells.num_impressions, cells.num_clicks),
-        settings.sweeps,
-        settings.tolerance,
+        (settings.sweeps, settings.tolerance),
     )
-    loc, scale = posterior.loc, posterior.scale
+    bias, linear, factors = weights
     return Posterior(
-        loc.replaced(active, bias[0, 0], linear[0, :-1], factors[:, 0, :-1].T),
-        scale.replaced(active, *(np.sqrt(x) for x in (bias[1, 0], linear[1, :-1], factors[:, 1, :-1].T))),
+        prior.loc.replaced(active, bias[0, 0], linear[0, :-1], factors[:, 0, :-1].T),
+        prior.scale.replaced(
+            active, *(np.sqrt(x) for x in (bias[1, 0], linear[1, :-1], factors[:, 1, :-1].T))
+        ),
     )
+
+
+def _moments(belief: Posterior, active: RowArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Means and variances of bias (2, 1), linear (2, D' + 1) and factors (K, 2, D' + 1) of the active rows.
+
+    The last row stands for an absent field: its weights are known to be 0.
+    """
+    loc, scale = belief.loc.taken(active), belief.scale.taken(active)
+    bias = np.array([[loc.bias], [np.square(scale.bias)]])
+    linear = np.pad(np.stack([loc.linear, np.square(scale.linear)]), ((0, 0), (0, 1)))
+    factors = np.pad(np.stack([loc.factors.T, np.square(scale.factors.T)], axis=1), ((0, 0), (0, 0), (0, 1)))
+    return bias, linear, factors
 
 
 @njit(nogil=True, cache=True)
 def _ascend(
     weights: tuple[FloatArray, FloatArray, FloatArray],
+    prior: tuple[FloatArray, FloatArray, FloatArray],
     rows: RowArray,
     counts: tuple[FloatArray, FloatArray],
-    sweeps: int,
-    tolerance: float,
-) -> int:
-    """Sweeps until the logits rest; returns the number of sweeps.
+    limits: tuple[int, float],
+) -> None:
+    """Sweeps until the logits rest.
 
-    weights: mean and variance of bias (2, 1), linear (2, D + 1), factors (K, 2, D + 1), changed in place;
-    rows (A, N), D where a field is absent; counts: impressions (N,), clicks (N,).
+    weights, changed in place, and prior: as `_moments` gives them; rows (A, N), D' where a field is absent;
+    counts: impressions (N,), clicks (N,); limits: sweeps, tolerance.
     """
     bias, linear, factors = weights
     impressions, clicks = counts
     num_fields, num_cells = rows.shape
-    prior_bias, prior_linear, prior_factors = bias.copy(), linear.copy(), factors.copy()
     totals = np.zeros((len(factors), 2, num_cells))
     for k in range(len(factors)):
         for f in range(num_fields):
@@ -91,7 +102,7 @@ def _ascend(
     z = _mean_logits(bias, linear, factors, totals, rows)
     everywhere = np.zeros(num_cells, np.int32)
     ones, zeros = np.ones(num_cells), np.zeros(num_cells)
-    for sweep in range(sweeps):
+    for _ in range(limits[0]):
         before = z.copy()
         p = 1.0 / (1.0 + np.exp(-z))
         # Residual, exact curvature, and the curvature's bound (its limit at z = 0 is n/4).
@@ -99,16 +110,15 @@ def _ascend(
         for n in range(num_cells):
             if abs(z[n]) > 1e-4:
                 slope[2, n] = impressions[n] * np.tanh(0.5 * z[n]) / (2.0 * z[n])
-        _improve(bias, prior_bias, everywhere, (ones, zeros), slope, z)
+        _improve(bias, prior[0], everywhere, (ones, zeros), slope, z)
         for f in range(num_fields):
-            _improve(linear, prior_linear, rows[f], (ones, zeros), slope, z)
+            _improve(linear, prior[1], rows[f], (ones, zeros), slope, z)
             for k in range(len(factors)):
                 others = totals[k] - factors[k][:, rows[f]]
-                _improve(factors[k], prior_factors[k], rows[f], (others[0], others[1]), slope, z)
+                _improve(factors[k], prior[2][k], rows[f], (others[0], others[1]), slope, z)
                 totals[k] = others + factors[k][:, rows[f]]
-        if np.max(np.abs(z - before)) < tolerance:
-            return sweep + 1
-    return sweeps
+        if np.max(np.abs(z - before)) < limits[1]:
+            break
 
 
 @njit(nogil=True, cache=True)

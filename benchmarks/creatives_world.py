@@ -15,10 +15,10 @@ import numpy as np
 from bandit.argmax import CountedBallot, PooledSpace
 from bandit.features import FeatureIndex
 from bandit.fm import logits
+from bandit.memory import Memory
 from bandit.outcomes import count_cells
 from bandit.posterior import Posterior
 from bandit.space import ContextField, CreativeCatalogue, CreativeSpace, Slot
-from bandit.streaming import absorb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +93,7 @@ class FactorizationPolicy:
         catalogue, self.space_of = world.catalogue()
         self.index = FeatureIndex(catalogue)
         self.prior = self.posterior = Posterior.prior(catalogue, settings.num_factors, settings.scales, seed)
+        self.memory = Memory.of(self.prior, self.index.num_fields)
         self.rows = _all_rows(world)
         self.feasible = world.feasible
         number = {tuple(row): position for position, row in enumerate(world.creatives.tolist())}
@@ -117,7 +118,9 @@ class FactorizationPolicy:
     def learn(self, items: NDArray[np.int64], chosen: NDArray[np.int64], clicks: NDArray[np.float64]) -> None:
         """Updates the posterior and its pool."""
         cells = count_cells(self.rows[items, chosen], clicks)
-        self.posterior = absorb(self.posterior.forgotten(self.prior, self.settings.power), cells)
+        memory = self.memory.faded(self.prior, self.settings.power).joined(cells)
+        self.posterior = memory.posterior(self.posterior)
+        self.memory = memory.folded(self.posterior, self.settings.capacity)
         self.version += 1
         self.winners = self._winners()
 

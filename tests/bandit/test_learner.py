@@ -9,7 +9,7 @@ import pytest
 from bandit.errors import CatalogueError, CreativeError, SnapshotError
 from bandit.learner import CreativeLearner, LearnerSettings
 from bandit.outcomes import CreativeOutcome
-from bandit.snapshot import latest, load, versions
+from bandit.snapshot import latest, load, load_memory, versions
 from bandit.space import CreativeCatalogue
 
 if TYPE_CHECKING:
@@ -63,6 +63,20 @@ def test_learner_goes_on_after_a_restart(tmp_path: Path, catalogue: CreativeCata
     assert load(tmp_path / "restarted", expected).provenance.num_outcomes == 100
 
 
+def test_folding_loses_little(tmp_path: Path, catalogue: CreativeCatalogue) -> None:
+    selectors = []
+    for capacity in (0, 1000):
+        settings = LearnerSettings(capacity=capacity)
+        learner = CreativeLearner(catalogue, tmp_path / str(capacity), settings)
+        for number in range(4):
+            version = learner.learn(batch(500, seed=number), number + 1, 1e9)
+        assert len(load_memory(learner.root, version).cells.rows) == (0 if capacity == 0 else 8)
+        selectors.append(load(learner.root, version).selector())
+    for site in range(4):
+        one, other = (selector.propensities("text", {"site": site}) for selector in selectors)
+        assert one == pytest.approx(other, abs=0.02)
+
+
 def test_unknown_element_teaches_nothing(tmp_path: Path, catalogue: CreativeCatalogue) -> None:
     learner = CreativeLearner(catalogue, tmp_path, LearnerSettings())
     bad = CreativeOutcome("text", {"site": 0}, {"headline": "loud"}, 1.0)
@@ -108,6 +122,7 @@ def test_another_number_of_factors_is_refused(tmp_path: Path, catalogue: Creativ
         ("floor", -0.1),
         ("linear_temperature", -1.0),
         ("factors_temperature", -1.0),
+        ("capacity", -1),
         ("keep", 0),
     ],
 )

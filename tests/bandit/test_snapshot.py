@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from bandit.errors import SnapshotError
-from bandit.snapshot import Provenance, latest, load, prune, save, versions
+from bandit.memory import Memory
+from bandit.outcomes import Cells
+from bandit.snapshot import Provenance, latest, load, load_memory, prune, save, versions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +25,16 @@ def provenance(catalogue: CreativeCatalogue) -> Provenance:
     return Provenance("", 0, catalogue.version, 5, 1e9, 12, 3, 16, 0.1, 1.0, 0.5)
 
 
+@pytest.fixture
+def memory(posterior: Posterior) -> Memory:
+    cells = Cells(np.array([[0, 3, 7, 9, 12]], np.int32), np.array([4.0]), np.array([1.0]))
+    return Memory(posterior.tempered(0.5, 0.5), cells)
+
+
 def test_snapshot_comes_back_as_it_was(
-    tmp_path: Path, posterior: Posterior, catalogue: CreativeCatalogue, provenance: Provenance
+    tmp_path: Path, posterior: Posterior, memory: Memory, catalogue: CreativeCatalogue, provenance: Provenance
 ) -> None:
-    version = save(tmp_path, posterior, catalogue, provenance)
+    version = save(tmp_path, posterior, memory, catalogue, provenance)
     found = load(tmp_path, version)
     assert found.version == version
     assert found.provenance == provenance
@@ -37,10 +45,20 @@ def test_snapshot_comes_back_as_it_was(
             assert np.array_equal(old, new)
 
 
-def test_selector_of_a_snapshot_has_its_pool(
-    tmp_path: Path, posterior: Posterior, catalogue: CreativeCatalogue, provenance: Provenance
+def test_memory_comes_back_as_it_was(
+    tmp_path: Path, posterior: Posterior, memory: Memory, catalogue: CreativeCatalogue, provenance: Provenance
 ) -> None:
-    version = save(tmp_path, posterior, catalogue, replace(provenance, linear_temperature=0.0))
+    found = load_memory(tmp_path, save(tmp_path, posterior, memory, catalogue, provenance))
+    assert np.array_equal(found.base.scale.factors, memory.base.scale.factors)
+    assert found.cells.rows.tolist() == [[0, 3, 7, 9, 12]]
+    assert found.cells.num_impressions.tolist() == [4.0]
+    assert found.cells.num_clicks.tolist() == [1.0]
+
+
+def test_selector_of_a_snapshot_has_its_pool(
+    tmp_path: Path, posterior: Posterior, memory: Memory, catalogue: CreativeCatalogue, provenance: Provenance
+) -> None:
+    version = save(tmp_path, posterior, memory, catalogue, replace(provenance, linear_temperature=0.0))
     selector = load(tmp_path, version).selector()
     assert (selector.version, selector.num_draws, selector.floor) == (version, 16, 0.1)
     # `text` has one slot and one context field; at temperature 0 only the factors make draws disagree.
@@ -48,22 +66,22 @@ def test_selector_of_a_snapshot_has_its_pool(
 
 
 def test_same_content_has_the_same_version(
-    tmp_path: Path, posterior: Posterior, catalogue: CreativeCatalogue, provenance: Provenance
+    tmp_path: Path, posterior: Posterior, memory: Memory, catalogue: CreativeCatalogue, provenance: Provenance
 ) -> None:
-    assert save(tmp_path, posterior, catalogue, provenance) == save(
-        tmp_path, posterior, catalogue, provenance
+    assert save(tmp_path, posterior, memory, catalogue, provenance) == save(
+        tmp_path, posterior, memory, catalogue, provenance
     )
-    assert save(tmp_path, posterior, catalogue, provenance) != save(
-        tmp_path, posterior, catalogue, replace(provenance, sequence=6)
+    assert save(tmp_path, posterior, memory, catalogue, provenance) != save(
+        tmp_path, posterior, memory, catalogue, replace(provenance, sequence=6)
     )
 
 
 def test_latest_goes_by_event_number_not_by_file_time(
-    tmp_path: Path, posterior: Posterior, catalogue: CreativeCatalogue, provenance: Provenance
+    tmp_path: Path, posterior: Posterior, memory: Memory, catalogue: CreativeCatalogue, provenance: Provenance
 ) -> None:
     assert latest(tmp_path / "nowhere") is None
     saved = {
-        sequence: save(tmp_path, posterior, catalogue, replace(provenance, sequence=sequence))
+        sequence: save(tmp_path, posterior, memory, catalogue, replace(provenance, sequence=sequence))
         for sequence in (9, 30, 5)
     }
     os.utime(tmp_path / saved[9], (2e9, 2e9))
@@ -72,18 +90,18 @@ def test_latest_goes_by_event_number_not_by_file_time(
 
 
 def test_later_generation_of_the_same_event_is_newer(
-    tmp_path: Path, posterior: Posterior, catalogue: CreativeCatalogue, provenance: Provenance
+    tmp_path: Path, posterior: Posterior, memory: Memory, catalogue: CreativeCatalogue, provenance: Provenance
 ) -> None:
     # The clock went backwards in between.
-    second = save(tmp_path, posterior, catalogue, replace(provenance, generation=2, created_at=1.0))
-    save(tmp_path, posterior, catalogue, replace(provenance, generation=1, created_at=2.0))
+    second = save(tmp_path, posterior, memory, catalogue, replace(provenance, generation=2, created_at=1.0))
+    save(tmp_path, posterior, memory, catalogue, replace(provenance, generation=1, created_at=2.0))
     assert latest(tmp_path) == second
 
 
 def test_prune_keeps_the_newest(
-    tmp_path: Path, posterior: Posterior, catalogue: CreativeCatalogue, provenance: Provenance
+    tmp_path: Path, posterior: Posterior, memory: Memory, catalogue: CreativeCatalogue, provenance: Provenance
 ) -> None:
-    saved = [save(tmp_path, posterior, catalogue, replace(provenance, sequence=n)) for n in range(4)]
+    saved = [save(tmp_path, posterior, memory, catalogue, replace(provenance, sequence=n)) for n in range(4)]
     assert prune(tmp_path, 2) == saved[:2]
     assert [version for _, version in versions(tmp_path)] == saved[2:]
     with pytest.raises(SnapshotError, match="keep = 0"):
@@ -96,22 +114,27 @@ def test_unfinished_snapshot_is_not_listed(tmp_path: Path) -> None:
 
 
 def test_missing_snapshot_is_our_error(tmp_path: Path) -> None:
-    with pytest.raises(SnapshotError, match=r"posterior.npz.*cannot be read"):
+    with pytest.raises(SnapshotError, match=r"manifest.json.*cannot be read"):
         load(tmp_path, "0123")
 
 
-@pytest.mark.parametrize("name", ["posterior.npz", "manifest.json", "catalogue.json"])
+@pytest.mark.parametrize("name", ["posterior.npz", "memory.npz", "manifest.json", "catalogue.json"])
 def test_damaged_file_is_noticed(
-    tmp_path: Path, posterior: Posterior, catalogue: CreativeCatalogue, provenance: Provenance, name: str
+    tmp_path: Path,
+    posterior: Posterior,
+    memory: Memory,
+    catalogue: CreativeCatalogue,
+    provenance: Provenance,
+    name: str,
 ) -> None:
-    version = save(tmp_path, posterior, catalogue, provenance)
+    version = save(tmp_path, posterior, memory, catalogue, provenance)
     path = tmp_path / version / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(SnapshotError) as raised:
-        load(tmp_path, version)
-    assert version in raised.value.field
+        (load_memory if name == "memory.npz" else load)(tmp_path, version)
+    assert raised.value.field == str(path)
 
 
 @pytest.mark.parametrize(
@@ -121,12 +144,13 @@ def test_damaged_file_is_noticed(
 def test_broken_manifest_names_the_file(
     tmp_path: Path,
     posterior: Posterior,
+    memory: Memory,
     catalogue: CreativeCatalogue,
     provenance: Provenance,
     text: str,
     problem: str,
 ) -> None:
-    version = save(tmp_path, posterior, catalogue, provenance)
+    version = save(tmp_path, posterior, memory, catalogue, provenance)
     (tmp_path / version / "manifest.json").write_text(text)
     with pytest.raises(SnapshotError, match=problem) as raised:
         latest(tmp_path)
@@ -134,18 +158,18 @@ def test_broken_manifest_names_the_file(
 
 
 def test_renamed_snapshot_is_noticed(
-    tmp_path: Path, posterior: Posterior, catalogue: CreativeCatalogue, provenance: Provenance
+    tmp_path: Path, posterior: Posterior, memory: Memory, catalogue: CreativeCatalogue, provenance: Provenance
 ) -> None:
-    version = save(tmp_path, posterior, catalogue, provenance)
+    version = save(tmp_path, posterior, memory, catalogue, provenance)
     (tmp_path / version).rename(tmp_path / "other")
-    with pytest.raises(SnapshotError, match="names another version"):
+    with pytest.raises(SnapshotError, match="is of another version"):
         load(tmp_path, "other")
 
 
 def test_manifest_is_plain_json(
-    tmp_path: Path, posterior: Posterior, catalogue: CreativeCatalogue, provenance: Provenance
+    tmp_path: Path, posterior: Posterior, memory: Memory, catalogue: CreativeCatalogue, provenance: Provenance
 ) -> None:
-    version = save(tmp_path, posterior, catalogue, provenance)
+    version = save(tmp_path, posterior, memory, catalogue, provenance)
     manifest = json.loads((tmp_path / version / "manifest.json").read_text())
     assert manifest["version"] == version
     assert manifest["sequence"] == 5

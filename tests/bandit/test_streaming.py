@@ -30,7 +30,9 @@ EXACT = AscentSettings(sweeps=20_000, tolerance=1e-12)
 @pytest.mark.parametrize(("impressions", "clicks"), [(1.0, 1.0), (40.0, 3.0), (2000.0, 20.0), (500.0, 0.0)])
 def test_one_cell_moves_to_the_exact_mode(impressions: float, clicks: float) -> None:
     # Along θ = (b, w) only z = b + w matters, with prior variance S = 1 + ¼: a regression on one number.
-    after = absorb(belief(1, np.zeros((1, 1)), 0.5, 0.1), cells([[0]], [impressions], [clicks]), EXACT)
+    after = absorb(
+        belief(1, np.zeros((1, 1)), 0.5, 0.1), cells([[0]], [impressions], [clicks]), settings=EXACT
+    )
     exact = minimize_scalar(
         lambda z: z * z / 2.5 + impressions * np.logaddexp(0.0, z) - clicks * z,
         bounds=(-20, 20),
@@ -42,7 +44,7 @@ def test_one_cell_moves_to_the_exact_mode(impressions: float, clicks: float) -> 
 
 
 def test_variance_follows_the_curvature() -> None:
-    after = absorb(belief(1, np.zeros((1, 1)), 0.5, 0.1), cells([[0]], [100.0], [20.0]), EXACT)
+    after = absorb(belief(1, np.zeros((1, 1)), 0.5, 0.1), cells([[0]], [100.0], [20.0]), settings=EXACT)
     p = 1.0 / (1.0 + np.exp(-after.loc.bias - after.loc.linear[0]))
     assert after.scale.bias**-2 == pytest.approx(1.0 + 100.0 * p * (1.0 - p))
     assert after.scale.linear[0] ** -2 == pytest.approx(4.0 + 100.0 * p * (1.0 - p))
@@ -73,7 +75,7 @@ def test_result_is_a_stationary_point_of_the_objective() -> None:
     prior = belief(7, rng.normal(0, 0.6, (7, 2)), 0.7, 0.6)
     rows = [[0, 2, 4], [1, 3, 5], [0, 3, -1], [1, 2, 6], [0, 3, 6]]
     observed = cells(rows, [20.0, 30.0, 5.0, 12.0, 9.0], [3.0, 25.0, 0.0, 6.0, 9.0])
-    after = absorb(prior, observed, EXACT)
+    after = absorb(prior, observed, settings=EXACT)
     p = 1.0 / (1.0 + np.exp(-logits(after.loc, observed.rows)))
     information = observed.num_impressions * p * (1.0 - p)
     for name, place in [

@@ -1,0 +1,51 @@
+"""What the learner remembers: recent outcomes as counts, and a belief that stands for all earlier ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bandit.outcomes import Cells, merged
+from bandit.streaming import absorb
+
+if TYPE_CHECKING:
+    from bandit.posterior import Posterior
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Evidence for a posterior: base(θ) · Π_cells Binomial(clicks | impressions, θ).
+
+    Independent Gaussians forget which weights were learned together. A chain of them, each the prior of the
+    next, puts what the shown creatives taught on shared weights and so misjudges the creatives that are no
+    longer shown. Refitting from the counts does not; only what the counts no longer hold is in `base`.
+    """
+
+    base: Posterior
+    cells: Cells
+
+    @classmethod
+    def of(cls, belief: Posterior, num_fields: int) -> Memory:
+        """Starts from a belief without outcomes."""
+        return cls(belief, Cells(np.empty((0, num_fields), np.int32), np.empty(0), np.empty(0)))
+
+    def faded(self, prior: Posterior, power: float) -> Memory:
+        """Lets the evidence fade: (base · likelihood)^power · prior^(1 − power)."""
+        counts = Cells(self.cells.rows, power * self.cells.num_impressions, power * self.cells.num_clicks)
+        return Memory(self.base.forgotten(prior, power), counts)
+
+    def joined(self, cells: Cells) -> Memory:
+        """Adds a batch."""
+        return Memory(self.base, merged(self.cells, cells))
+
+    def posterior(self, start: Posterior) -> Posterior:
+        """Fits the posterior, searching from a belief near it."""
+        return absorb(self.base, self.cells, start)
+
+    def folded(self, posterior: Posterior, capacity: int) -> Memory:
+        """Replaces the counts by the posterior fitted to them, once they are more cells than `capacity`."""
+        if len(self.cells.rows) <= capacity:
+            return self
+        return Memory.of(posterior, self.cells.rows.shape[1])
