@@ -28,15 +28,22 @@ class Ballot(Protocol):
         """Counts the draws that like a creative best."""
 
 
-class PooledSpace:
-    """A creative space under M draws, before the context is known."""
+class DrawPool:
+    """M frozen draws, the draws last: linear (D, M), factors (D, K, M)."""
 
-    def __init__(self, draws: Parameters, space: IndexedSpace) -> None:
+    def __init__(self, draws: Parameters) -> None:
+        self.linear = np.ascontiguousarray(draws.linear.T)
+        self.factors = np.ascontiguousarray(draws.factors.transpose(1, 2, 0))
+
+
+class PooledSpace:
+    """A creative space under a pool of draws, before the context is known."""
+
+    def __init__(self, pool: DrawPool, space: IndexedSpace) -> None:
         self.space = space
-        self.linear = np.ascontiguousarray(draws.linear[:, space.rows])
-        self.factors = np.ascontiguousarray(draws.factors[:, space.rows])
-        self.rules = np.array(space.feasible.rules, np.int32).reshape(-1, space.offsets.size - 1)
-        self._draws = draws
+        self.linear = pool.linear[space.rows]
+        self.factors = pool.factors[space.rows]
+        self._pool = pool
 
     @property
     def is_enumerated(self) -> bool:
@@ -46,7 +53,7 @@ class PooledSpace:
     def ballot(self, context: RowArray) -> Ballot:
         """Opens the ballot for the context's rows."""
         # Elements see only the sum of the context's factors; its other terms are the same for all creatives.
-        totals = self._draws.factors[:, context].sum(axis=1)
+        totals = self._pool.factors[context].sum(axis=0)
         return CountedBallot(self, totals) if self.is_enumerated else SearchedBallot(self, totals)
 
     @cached_property
@@ -56,9 +63,19 @@ class PooledSpace:
 
     @cached_property
     def own_scores(self) -> FloatArray:
-        """The part of every creative's logit that no context changes: (M, C)."""
+        """The part of every creative's logit that no context changes: (C, M)."""
         scores: FloatArray = _own_scores(self.linear, self.factors, self.compositions)
         return scores
+
+    @cached_property
+    def by_draw(self) -> tuple[FloatArray, FloatArray]:
+        """The elements' weights, draws first: linear (M, E), factors (M, E, K)."""
+        return np.ascontiguousarray(self.linear.T), np.ascontiguousarray(self.factors.transpose(2, 0, 1))
+
+    @cached_property
+    def rules(self) -> RowArray:
+        """The feasible set's rules: (R, S)."""
+        return np.array(self.space.feasible.rules, np.int32).reshape(-1, self.space.offsets.size - 1)
 
 
 class CountedBallot:
@@ -86,7 +103,7 @@ class SearchedBallot:
 
     def __init__(self, pooled: PooledSpace, totals: FloatArray) -> None:
         self._pooled = pooled
-        self._totals = totals
+        self._totals = np.ascontiguousarray(totals.T)
         # Threads may find the same entry twice; both find the same.
         self._winners: dict[int, int] = {}
         self._votes: dict[int, int] = {}
@@ -95,9 +112,10 @@ class SearchedBallot:
         """Finds the creative that a draw likes best."""
         if draw not in self._winners:
             pooled = self._pooled
+            linear, factors = pooled.by_draw
             composition = best_composition(
-                pooled.linear[draw],
-                pooled.factors[draw],
+                linear[draw],
+                factors[draw],
                 self._totals[draw],
                 pooled.space.offsets,
                 pooled.rules,
@@ -111,56 +129,49 @@ class SearchedBallot:
             pooled = self._pooled
             composition = np.array(pooled.space.feasible.composition(creative), np.int32)
             self._votes[creative] = count_agreeing(
-                (pooled.linear, pooled.factors, self._totals), pooled.space.offsets, pooled.rules, composition
+                (*pooled.by_draw, self._totals), pooled.space.offsets, pooled.rules, composition
             )
         return self._votes[creative]
 
 
 @njit(nogil=True, cache=True)
-def _own_scores(linear: FloatArray, elements: FloatArray, compositions: RowArray) -> FloatArray:
-    num_draws, num_elements, num_factors = elements.shape
-    num_compositions, num_slots = compositions.shape
-    scores = np.zeros((num_draws, num_compositions))
-    pairs = np.zeros((num_elements, num_elements))
-    for m in range(num_draws):
-        for i in range(num_elements):
-            for j in range(i):
-                product = 0.0
-                for k in range(num_factors):
-                    product += elements[m, i, k] * elements[m, j, k]
-                pairs[i, j] = product
-                pairs[j, i] = product
-        for c in range(num_compositions):
-            score = 0.0
-            for s in range(num_slots):
-                first = compositions[c, s]
-                score += linear[m, first]
-                for t in range(s):
-                    score += pairs[first, compositions[c, t]]
-            scores[m, c] = score
+def _own_scores(linear: FloatArray, factors: FloatArray, compositions: RowArray) -> FloatArray:
+    num_factors, num_draws = factors.shape[1:]
+    scores = np.zeros((len(compositions), num_draws))
+    total = np.zeros((num_factors, num_draws))
+    for c in range(len(compositions)):
+        total[:] = 0.0
+        # Σ_{s<t} ⟨v_s, v_t⟩ = Σ_t ⟨Σ_{s<t} v_s, v_t⟩
+        for element in compositions[c]:
+            scores[c] += linear[element]
+            for k in range(num_factors):
+                scores[c] += total[k] * factors[element, k]
+                total[k] += factors[element, k]
     return scores
 
 
 @njit(nogil=True, cache=True)
 def _winners(
-    own_scores: FloatArray, elements: FloatArray, compositions: RowArray, totals: FloatArray
+    own_scores: FloatArray, factors: FloatArray, compositions: RowArray, totals: FloatArray
 ) -> RowArray:
-    num_draws, num_elements, num_factors = elements.shape
-    num_compositions, num_slots = compositions.shape
-    best = np.zeros(num_draws, np.int32)
-    linear = np.zeros(num_elements)
-    for m in range(num_draws):
-        for i in range(num_elements):
-            product = 0.0
-            for k in range(num_factors):
-                product += elements[m, i, k] * totals[m, k]
-            linear[i] = product
-        best_score = -np.inf
-        for c in range(num_compositions):
-            score = own_scores[m, c]
-            for s in range(num_slots):
-                score += linear[compositions[c, s]]
-            if score > best_score:
-                best_score = score
+    num_elements, num_factors, num_draws = factors.shape
+    linear = np.zeros((num_elements, num_draws))
+    for element in range(num_elements):
+        for k in range(num_factors):
+            for m in range(num_draws):
+                linear[element, m] += factors[element, k, m] * totals[k, m]
+    best, best_score = np.zeros(num_draws, np.int32), np.full(num_draws, -np.inf)
+    score = np.zeros(num_draws)
+    for c in range(len(compositions)):
+        # The draws are innermost, so that the machine takes several at once.
+        for m in range(num_draws):
+            score[m] = own_scores[c, m]
+        for s in range(compositions.shape[1]):
+            element = compositions[c, s]
+            for m in range(num_draws):
+                score[m] += linear[element, m]
+        for m in range(num_draws):
+            if score[m] > best_score[m]:
+                best_score[m] = score[m]
                 best[m] = c
     return best

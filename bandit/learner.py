@@ -36,11 +36,11 @@ class LearnerSettings:
     """Share of the old evidence that survives a batch; 1 forgets nothing."""
     num_draws: int = 128
     """M, frozen draws a version."""
-    floor: float = 0.02
+    floor: float = 0.01
     """Probability of a uniformly random creative."""
-    linear_temperature: float = 1.0
+    linear_temperature: float = 0.35
     """Factor on the uncertainty of linear weights when the pool is drawn."""
-    factors_temperature: float = 0.3
+    factors_temperature: float = 0.35
     """The same for the factors."""
     seed: int = 0
     """Makes the prior's factors and, with the event number, each version's pool."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bandit.argmax import PooledSpace
+from bandit.argmax import DrawPool, PooledSpace
 
 if TYPE_CHECKING:
     from bandit.argmax import Ballot
@@ -63,5 +63,5 @@ def monte_carlo_propensities(
     This is what a policy without a pool would log; the pool's propensities scatter around it by
     √(π (1 − π) / M).
     """
-    ballot = PooledSpace(posterior.draws(num_draws, rng), space).ballot(context)
+    ballot = PooledSpace(DrawPool(posterior.draws(num_draws, rng)), space).ballot(context)
     return pool_propensities(ballot, num_draws, 0.0, space.feasible.count)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bandit.argmax import PooledSpace
+from bandit.argmax import DrawPool, PooledSpace
 from bandit.errors import CreativeError
 from bandit.features import FeatureIndex
 from bandit.propensity import element_propensities, pool_propensities, propensity
@@ -67,8 +67,8 @@ class ThompsonSelector:
         self.version = version
         self.num_draws = num_draws
         self.floor = floor
-        self._draws = posterior.draws(num_draws, np.random.default_rng(pool_seed))
-        self._pooled = cache(lambda space_id: PooledSpace(self._draws, self.index.space(space_id)))
+        pool = DrawPool(posterior.draws(num_draws, np.random.default_rng(pool_seed)))
+        self._pooled = cache(lambda space_id: PooledSpace(pool, self.index.space(space_id)))
         self._ballots: OrderedDict[tuple[str, tuple[int, ...]], Ballot] = OrderedDict()
         self._lock = Lock()
 

@@ -1,6 +1,6 @@
 """How much creative selection earns: UCI adult and AutoCO's simulated world, several seeds, JSON last.
 
-    python -m benchmarks.creatives --data DIR [--seeds 20]
+    python -m benchmarks.creatives --data DIR [--seeds 20] [--only adult|world]
 
 DIR holds autoco_public/ (adult.data, adult.test) and autoco_world/ (autoco_world.npz).
 """
@@ -79,24 +79,25 @@ def world_figures(path: Path, settings: LearnerSettings, seeds: int, impressions
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--impressions", type=int, default=200_000)
+    parser.add_argument("--only", choices=("adult", "world"))
     options = parser.parse_args()
     settings = LearnerSettings()
-    figures = {
-        "settings": str(settings),
-        "seeds": options.seeds,
-        "adult": adult_figures(options.data / "autoco_public", settings, options.seeds),
-        "world": world_figures(
-            options.data / "autoco_world/autoco_world.npz", settings, options.seeds, options.impressions
-        ),
-    }
-    for part in ("adult", "world"):
-        for name, value in figures[part].items():  # type: ignore[attr-defined]
+    figures: dict[str, dict[str, Any]] = {}
+    if options.only != "world":
+        figures["adult"] = adult_figures(options.data / "autoco_public", settings, options.seeds)
+    if options.only != "adult":
+        path = options.data / "autoco_world/autoco_world.npz"
+        figures["world"] = world_figures(path, settings, options.seeds, options.impressions)
+    for part, values in figures.items():
+        for name, value in values.items():
             print(f"{part:6} {name:22} {value}")
-    print(json.dumps(figures))
+    print(json.dumps({"settings": str(settings), "seeds": options.seeds, **figures}))
 
 
 if __name__ == "__main__":

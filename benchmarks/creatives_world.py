@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bandit.argmax import CountedBallot, PooledSpace
+from bandit.argmax import CountedBallot, DrawPool, PooledSpace
 from bandit.features import FeatureIndex
 from bandit.fm import logits
 from bandit.memory import Memory
@@ -135,8 +135,8 @@ class FactorizationPolicy:
     def _winners(self) -> NDArray[np.int64]:
         settings = self.settings
         tempered = self.posterior.tempered(settings.linear_temperature, settings.factors_temperature)
-        draws = tempered.draws(settings.num_draws, np.random.default_rng([self.seed, self.version]))
-        pooled = [PooledSpace(draws, self.index.space(space.id)) for space in self.index.catalogue.spaces]
+        pool = DrawPool(tempered.draws(settings.num_draws, np.random.default_rng([self.seed, self.version])))
+        pooled = [PooledSpace(pool, self.index.space(space.id)) for space in self.index.catalogue.spaces]
         context = np.ascontiguousarray(self.rows[:, 0, :2])
         winners = np.empty((len(context), settings.num_draws), np.int64)
         for item, space in enumerate(self.space_of):
