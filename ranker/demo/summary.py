@@ -71,7 +71,7 @@ class SlateSummary:
     expected_clicks: float  # per request, predicted, within the limits
     unconstrained_clicks: float  # per request, predicted, without limits
     largest_gap: float
-    slates_per_mixture: float
+    exploration_ratio: float
     statuses: dict[str, int]
 
 
@@ -134,7 +134,7 @@ def summarise_slates(traffic: SlateTraffic, policy: ReplayedPolicy) -> SlateSumm
         expected_clicks=float(np.mean([answer.expected_objective for answer in answers])),
         unconstrained_clicks=float(np.take_along_axis(policy.ctr, best, axis=1).sum(axis=1).mean()),
         largest_gap=max(answer.gap for answer in answers),
-        slates_per_mixture=float((policy.marginals > 0.01).any(axis=2).sum(axis=1).mean()),
+        exploration_ratio=answers[0].exploration_ratio,
         statuses=dict(zip(statuses.tolist(), counts.tolist(), strict=True)),
     )
 

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from ranker.demo.summary import DemoResult
 
 
+METRIC_NAMES = {
+    "normalised_entropy": "normalised entropy (below 1: better than the base rate)",
+    "auc": "area under the ROC curve (0.5: chance)",
+    "pr_auc": "area under precision and recall",
+    "observed_predicted_ratio": "observed over predicted clicks",
+}
+
+
 def write_report(result: DemoResult, path: Path) -> None:
     """Write the report; it opens anywhere, also without a network."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +57,7 @@ def render(result: DemoResult) -> str:
         classes=INCOME_CLASSES,
         log=read_log("random"),
         num_clicks=round(result.evaluation.logging.value * result.slates.num_requests),
+        metric_names=METRIC_NAMES,
         new_brands=NEW_BRANDS,
         num_new_items=int(constraint_weights()[0].sum()),
         wait_bound=WAIT_SECONDS,

@@ -63,11 +63,11 @@ def _ridge(
 def constraints_plot(slates: SlateSummary) -> str:
     """Draw the use of each limit by our slates, by those worth most without limits and by random ones."""
     with style():
-        figure = new_figure(3.3)
-        panels = figure.subplots(len(slates.constraints), 1)
+        figure = new_figure(3.7)
+        panels = figure.subplots(len(slates.constraints), 1, gridspec_kw={"hspace": 0.25})
         for axes, item in zip(panels, slates.constraints, strict=True):
             _constraint(axes, item)
-        panels[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.25), ncols=4)
+        panels[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.5), ncols=4)
         return svg(figure, "constraints")
 
 
