@@ -9,7 +9,7 @@ import numpy as np
 from ranker.solver.column_generation import DONE, values_count
 from ranker.solver.kernel import kernel
 from ranker.solver.pricing import find_best, score
-from ranker.solver.scaling import write_dual, write_proof
+from ranker.solver.scaling import lower_limit, violation_price, write_dual, write_proof
 
 if TYPE_CHECKING:
     from ranker.solver.request import Request
@@ -67,11 +67,11 @@ def write_use(request: Request, answer: Answers) -> None:
         for q in range(request.limits.size):
             answer.use[q] += answer.probabilities[s] * answer.slate_use[s, q]
     for q in range(request.limits.size):
-        room = min(request.limits[q] - answer.use[q], answer.use[q] - request.lower_limits[q])
+        room = min(request.limits[q] - answer.use[q], answer.use[q] - lower_limit(request, q))
         answer.slack[q] = max(room, 0.0)
-        answer.violation[q] = max(-room, 0.0)
-        if request.violation_price[q] < np.inf:
-            value -= request.violation_price[q] * answer.violation[q]
+        answer.violation[q] = max(0.0, -room)
+        if violation_price(request, q) < np.inf:
+            value -= violation_price(request, q) * answer.violation[q]
     answer.objective[0] = value
 
 
@@ -94,8 +94,8 @@ def bound_at_dual(request: Request, w: Workspace, answer: Answers) -> float:
         size += request.attention[j] * magnitude
     for q in range(dual.size):
         if dual[q] != 0.0:
-            limit = request.limits[q] if dual[q] > 0.0 else request.lower_limits[q]
-            if request.violation_price[q] == np.inf:
+            limit = request.limits[q] if dual[q] > 0.0 else lower_limit(request, q)
+            if violation_price(request, q) == np.inf:
                 limit += answer.violation[q] if dual[q] > 0.0 else -answer.violation[q]
             bound += dual[q] * limit
             size += abs(dual[q] * limit)

@@ -8,11 +8,11 @@ import numpy as np
 
 from ranker.solver.answer import write_answer
 from ranker.solver.column_generation import FULL, advance, fill_column, start
-from ranker.solver.kernel import kernel
+from ranker.solver.kernel import entry, kernel
 from ranker.solver.pricing import prepare_oracle
 from ranker.solver.request import Request
 from ranker.solver.scaling import read_dual, scale
-from ranker.solver.workspace import Answers, Workspace, make_answers, make_workspace
+from ranker.solver.workspace import Answers, Room, Workspace, carve, make_answers, make_room
 
 if TYPE_CHECKING:
     from ranker.solver.settings import Settings
@@ -24,28 +24,31 @@ Rule = tuple[float, float, int]
 def run(batch: Request, settings: Settings) -> Answers:
     """Solves all problems of the batch on this thread, with more room wherever one needs it."""
     num_problems, num_limits = batch.limits.shape
+    num_rows = num_limits + most_lower_rows(batch)
     k = batch.attention.shape[1]
-    shape = (num_limits + most_lower_rows(batch), batch.value.shape[1], k)
     rule = (settings.smoothing, settings.gap_tolerance, settings.max_num_steps)
-    answers = make_answers(num_problems, (1 + shape[0], num_limits, k))
-    capacity = batch.known_slates.shape[1] + 64 + 16 * shape[0]
+    answers = make_answers(num_problems, (1 + num_rows, num_limits, k))
+    capacity = batch.known_slates.shape[1] + 64 + 16 * num_rows
     first = 0
     while first < num_problems:
-        workspace = make_workspace(shape, batch.caps.shape[1], capacity)
-        first = solve_range(batch, workspace, rule, first, answers)
+        shape = (num_rows, batch.value.shape[1], k, batch.caps.shape[1], capacity)
+        first = solve_range(batch, make_room(shape), rule, first, answers)
         capacity *= 4
     return answers
 
 
 def most_lower_rows(batch: Request) -> int:
     """Returns the most limits, over the problems, that have a lower side besides the upper one."""
+    if not batch.lower_limits.size:
+        return 0
     sides = (batch.lower_limits > -np.inf) & (batch.lower_limits < batch.limits)
-    return int(sides.sum(axis=1).max(initial=0))
+    return int(sides.sum(axis=1).max())
 
 
-@kernel
-def solve_range(batch: Request, w: Workspace, rule: Rule, first: int, answers: Answers) -> int:
+@entry
+def solve_range(batch: Request, room: Room, rule: Rule, first: int, answers: Answers) -> int:
     """Solves the problems of the batch from `first` on; returns the first for which room was short, or B."""
+    w = carve(room)
     for b in range(first, answers.objective.size):
         if not solve_one(request_at(batch, b), w, rule, answer_at(answers, b)):
             return b

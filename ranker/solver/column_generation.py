@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranker.solver.kernel import kernel
-from ranker.solver.pricing import find_best, subtract
+from ranker.solver.pricing import find_best, score
 from ranker.solver.simplex import NONE, optimise, refresh, refresh_dual, start_from
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ FIRST_CAP = 16.0
 CAP_GROWTH = 64.0
 LAST_CAP = 1e7
 HARD_PRICE = 1e7
-VIOLATION_TOLERANCE = 1e-10
+FEASIBLE_CAP = 1e10
+VIOLATION_TOLERANCE = 5e-10
 IMPROVEMENT_TOLERANCE = 2e-12
 
 WORTH, RESTORE, REPAIR, LEAST = 0, 1, 2, 3
@@ -82,12 +83,18 @@ def values_count(w: Workspace) -> bool:
 
 
 @kernel
+def goal_row(w: Workspace) -> int:
+    """Returns the row of the grid that the stage maximises: the value, or zeros."""
+    return int(w.rows.size if values_count(w) else w.rows.size + 1)
+
+
+@kernel
 def has_converged(w: Workspace, tolerance: float) -> bool:
     """Says whether bound and objective meet within the tolerance, or within rounding."""
     bound, objective = w.walk[0].bound, w.tableau[-1, -1]
     if values_count(w):
         return bool(bound - objective <= tolerance * max(abs(bound), abs(objective)) + 1e-15)
-    return bool(-objective <= VIOLATION_TOLERANCE or bound - objective <= 0.01 * VIOLATION_TOLERANCE)
+    return bool(-objective <= VIOLATION_TOLERANCE or bound - objective <= 0.002 * VIOLATION_TOLERANCE)
 
 
 @kernel
@@ -104,12 +111,9 @@ def price(w: Workspace) -> bool:
     Says whether the slate improves the master by more than rounding can feign.
     """
     last = w.rows.size
-    value = w.grid[last]
-    worth = values_count(w)
-    for i in range(w.scores.size):
-        w.scores[i] = value[i] if worth else 0.0
     for r in range(last):
-        subtract(w.rows[r].point, w.grid[r], w.scores)
+        w.point[r] = w.rows[r].point
+    score(w.grid[goal_row(w)], w.grid, w.point, w.scores)
     find_best(w)
     p = w.walk[0].num_known
     w.walk[0].num_known += 1
@@ -136,14 +140,12 @@ def fill_column(w: Workspace, p: int) -> None:
     """Writes use, 1 and value of slate p; the value is 0 while only violation counts."""
     last = w.rows.size
     for r in range(last + 1):
-        row = w.grid[r]
+        row = w.grid[r if r < last else goal_row(w)]
         total = 0.0
         for j in range(w.slate.size):
             total += w.attention[j] * row[w.slates[p, j]]
         w.columns[r if r < last else last + 1, p] = total
     w.columns[last, p] = 1.0
-    if not values_count(w):
-        w.columns[last + 1, p] = 0.0
 
 
 @kernel
@@ -179,23 +181,38 @@ def hard_violation(w: Workspace) -> float:
 def conclude(w: Workspace) -> None:
     """Ends the walk, or opens the stage that deals with what violation of hard rows is left."""
     walk = w.walk[0]
-    refresh(w)
-    optimise(w, NONE)
+    settle(w)
     violation = hard_violation(w)
     if walk.stage == WORTH and violation > VIOLATION_TOLERANCE:
         open_stage(w, RESTORE)
     elif walk.stage == RESTORE:
         walk.least_violation = violation
-        walk.infeasible = int(violation > VIOLATION_TOLERANCE)
+        walk.infeasible = int(-walk.bound > 0.1 * VIOLATION_TOLERANCE and violation > VIOLATION_TOLERANCE)
         for r in range(w.rows.size):
             w.rows[r].proof = w.rows[r].center
-        walk.cap *= CAP_GROWTH
+        walk.cap = FIRST_CAP * CAP_GROWTH if walk.infeasible else FEASIBLE_CAP
         open_stage(w, REPAIR)
-    elif walk.stage == REPAIR and violation > walk.least_violation + VIOLATION_TOLERANCE:
+    elif walk.stage == REPAIR and violation > walk.least_violation + excess_allowed(w):
         walk.cap *= CAP_GROWTH
         open_stage(w, REPAIR if walk.cap <= LAST_CAP else LEAST)
     else:
         walk.status = DONE
+
+
+@kernel
+def settle(w: Workspace) -> None:
+    """Takes rounding out of the mixture: factorises anew until that calls for no more pivots."""
+    for _ in range(5):
+        refresh(w)
+        optimise(w, NONE)
+        if w.walk[0].num_pivots == 0:
+            return
+
+
+@kernel
+def excess_allowed(w: Workspace) -> float:
+    """Returns by how much violation may exceed the least: at the last cap, by what that cap cannot see."""
+    return 1e-8 if w.walk[0].infeasible and w.walk[0].cap * CAP_GROWTH > LAST_CAP else VIOLATION_TOLERANCE
 
 
 @kernel

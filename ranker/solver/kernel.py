@@ -12,13 +12,24 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-def kernel(function: F) -> F:
-    """Compiles `function` to machine code that neither allocates nor holds the GIL, and caches it on disk.
+OPTIONS: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract"},
+    "_nrt": False,
+    "no_cfunc_wrapper": True,
+}
+"""Products and sums may fuse; nothing else of floating-point semantics is given up, so that the result
+depends neither on the batch nor on the thread. What allocates nothing has no references to count:
+`_nrt=False` turns the counting off, which halves time and code."""
 
-    Products and sums may fuse; nothing else of floating-point semantics is given up, so that the
-    result does not depend on the batch or on the thread. Without allocation there is nothing to
-    count references of: `_nrt=False` turns the counting off, which halves time and code.
-    """
-    compile_function = cast("Any", njit)
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-    return cast("F", compile_function(_nrt=False, **options)(function))
+
+def entry(function: F) -> F:
+    """Compiles `function`, which Python calls, to machine code that neither allocates nor holds the GIL."""
+    return cast("F", cast("Any", njit)(**OPTIONS)(function))
+
+
+def kernel(function: F) -> F:
+    """Compiles `function`, which only kernels call: without the code to be called by Python."""
+    return cast("F", cast("Any", njit)(no_cpython_wrapper=True, **OPTIONS)(function))

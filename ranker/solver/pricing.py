@@ -9,6 +9,8 @@ import numpy as np
 from ranker.solver.kernel import kernel
 from ranker.solver.request import FREE, Request
 
+BLOCK = 32
+
 if TYPE_CHECKING:
     from ranker.solver.arrays import Floats, Ints
     from ranker.solver.workspace import Workspace
@@ -70,40 +72,55 @@ def find_best(w: Workspace) -> None:
 
 @kernel
 def score(value: Floats, weights: Floats, dual: Floats, scores: Floats) -> None:
-    """Writes value − weightsᵀ dual into `scores` `(n,)`."""
+    """Writes value − weightsᵀ dual into `scores`, four rows at a time to spare the memory."""
+    q = 0
     for i in range(scores.size):
         scores[i] = value[i]
-    for q in range(dual.size):
-        subtract(dual[q], weights[q], scores)
-
-
-@kernel
-def subtract(price: float, row: Floats, scores: Floats) -> None:
-    """Subtracts price × row from `scores` `(n,)`."""
-    if price != 0.0:
+    while q + 4 <= dual.size:
+        d0, d1, d2, d3 = dual[q], dual[q + 1], dual[q + 2], dual[q + 3]
+        row0, row1, row2, row3 = weights[q], weights[q + 1], weights[q + 2], weights[q + 3]
         for i in range(scores.size):
-            scores[i] -= price * row[i]
+            scores[i] -= d0 * row0[i] + d1 * row1[i] + d2 * row2[i] + d3 * row3[i]
+        q += 4
+    while q < dual.size:
+        d0, row0 = dual[q], weights[q]
+        for i in range(scores.size):
+            scores[i] -= d0 * row0[i]
+        q += 1
 
 
 @kernel
 def select_top(scores: Floats, floor: float, top: Ints, top_scores: Floats) -> None:
-    """Replaces `top` by the candidates with the highest scores, in order; none of them is below `floor`."""
-    last = top.size - 1
+    """Replaces `top` by the candidates with the highest scores, in order; none of them is below `floor`.
+
+    Whole blocks without a score above the floor are passed over: counting needs no branches.
+    """
     floor = np.nextafter(floor, -np.inf)
     count = 0
-    for i in range(scores.size):
-        s = scores[i]
-        if s > floor:
-            t = min(count, last)
-            while t > 0 and top_scores[t - 1] < s:
-                top_scores[t] = top_scores[t - 1]
-                top[t] = top[t - 1]
-                t -= 1
-            top_scores[t] = s
-            top[t] = i
-            count += 1
-            if count > last:
-                floor = top_scores[last]
+    for start in range(0, scores.size, BLOCK):
+        block = scores[start : start + BLOCK]
+        hits = 0
+        for s in block:
+            hits += int(s > floor)
+        if hits > 0:
+            for i in range(block.size):
+                if block[i] > floor:
+                    floor = insert(start + i, block[i], count, top, top_scores, floor)
+                    count += 1
+
+
+@kernel
+def insert(i: int, s: float, count: int, top: Ints, top_scores: Floats, floor: float) -> float:
+    """Puts candidate i with score s in its place among the `count` best so far; returns the new floor."""
+    last = top.size - 1
+    t = min(count, last)
+    while t > 0 and top_scores[t - 1] < s:
+        top_scores[t] = top_scores[t - 1]
+        top[t] = top[t - 1]
+        t -= 1
+    top_scores[t] = s
+    top[t] = i
+    return float(top_scores[last] if count >= last else floor)
 
 
 @kernel

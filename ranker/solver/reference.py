@@ -39,6 +39,8 @@ class Sides(NamedTuple):
 def solve_reference(problem: SlateProblem) -> Reference:
     """Returns the optimum of the strong linear program: limits only, neither caps nor pins.
 
+    Its rows are in units of max|M_q| Σa, as HiGHS's tolerances are absolute.
+
     The hull of the rankings is Σ_l d_l Δ_l with d_l = a_l − a_{l+1} and the hypersimplices
     Δ_l = {z ∈ [0, 1]ⁿ : 1ᵀz = l}: K + k rows in place of the K + n + k of the assignment problem.
     """
@@ -47,24 +49,26 @@ def solve_reference(problem: SlateProblem) -> Reference:
     sides = one_sided(problem)
     num_sides = sides.limit.size
     hard = np.isinf(sides.price)
-    use = np.kron(steps, sides.sign[:, None] * problem.weights[sides.source])
+    use = np.kron(steps, (sides.sign / sides.unit)[:, None] * problem.weights[sides.source])
+    limit = sides.limit / sides.unit
     program: dict[str, Any] = {
         "A_ub": sparse.csr_array(np.hstack([use, -np.eye(num_sides)])),
-        "b_ub": sides.limit,
+        "b_ub": limit,
         "A_eq": sparse.csr_array(np.hstack([np.kron(np.eye(k), np.ones(n)), np.zeros((k, num_sides))])),
         "b_eq": np.arange(1, k + 1),
         "bounds": np.array([(0.0, 1.0)] * (n * k) + [(0.0, np.inf)] * num_sides),
     }
     value = np.kron(steps, problem.value)
-    violation = np.append(np.zeros(n * k), np.where(hard, 1.0 / sides.unit, 0.0))
+    violation = np.append(np.zeros(n * k), hard.astype(float))
     least = minimum(violation, program) if hard.any() else 0.0
     if least > AVOIDABLE:
         program["A_ub"] = sparse.vstack([program["A_ub"], sparse.csr_array(violation[None])])
-        program["b_ub"] = np.append(sides.limit, least * (1.0 + 1e-9))
+        program["b_ub"] = np.append(limit, least * (1.0 + 1e-9))
     else:
-        program["bounds"][n * k :, 1] = np.where(hard, 0.0, np.inf)
+        program["bounds"][n * k :, 1] = np.where(hard, max(least, 0.0), np.inf)
         least = 0.0
-    return Reference(-minimum(np.append(-value, np.where(hard, 0.0, sides.price)), program), least)
+    cost = np.append(-value, np.where(hard, 0.0, sides.price * sides.unit))
+    return Reference(-minimum(cost, program), least)
 
 
 def one_sided(problem: SlateProblem) -> Sides:

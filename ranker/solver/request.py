@@ -8,9 +8,12 @@ import numpy as np
 
 from ranker.errors import InvalidInputError
 from ranker.solver.arrays import Floats, Ints, floats, ints
+from ranker.solver.kernel import entry, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+INTEGERS = ("groups", "caps", "pinned")
 
 FREE = -1
 """Marks a position that no candidate is pinned to."""
@@ -38,67 +41,121 @@ def make_request(given: dict[str, Any], num_axes: int) -> Request:
     Raises InvalidInputError, naming the field and its value, when it makes no sense.
     """
     arrays: dict[str, Any] = {}
-    for field in ("value", "weights", "limits", "attention", "violation_price", "lower_limits"):
-        if given[field] is not None:
-            arrays[field] = floats(field, given[field])
-    for field in ("groups", "caps", "pinned"):
-        if given[field] is not None:
-            arrays[field] = ints(field, given[field])
-    for field, array in arrays.items():
-        check_axes(field, array, num_axes + 1 + (field == "weights"))
-        arrays[field] = array[None] if num_axes == 0 else array
-    num_problems, num_limits = arrays["limits"].shape
-    nothing = np.empty((num_problems, 0), np.int64)
+    for field, array in given.items():
+        if array is not None:
+            array = ints(field, array) if field in INTEGERS else floats(field, array)
+            check_axes(field, array, num_axes + 1 + (field == "weights"))
+            arrays[field] = array[None] if num_axes == 0 else array
+    num_problems = arrays["limits"].shape[0]
+    k = arrays["attention"].shape[1]
+    nothing = np.empty((num_problems, 0))
+    nobody = np.empty((num_problems, 0), np.int64)
     request = Request(
         arrays["value"],
         arrays["weights"],
         arrays["limits"],
         arrays["attention"],
-        arrays.get("violation_price", np.full((num_problems, num_limits), np.inf)),
-        arrays.get("lower_limits", np.full((num_problems, num_limits), -np.inf)),
-        arrays.get("groups", nothing),
-        arrays.get("caps", nothing),
-        arrays.get("pinned", nothing),
-        np.empty((num_problems, 0, arrays["attention"].shape[1]), np.int64),
-        np.zeros((num_problems, num_limits)),
+        arrays.get("violation_price", nothing),
+        arrays.get("lower_limits", nothing),
+        arrays.get("groups", nobody),
+        arrays.get("caps", nobody),
+        arrays.get("pinned", nobody),
+        np.empty((num_problems, 0, k), np.int64),
+        nothing,
     )
+    check_shapes(request)
     check_numbers(request)
-    check_limits(request)
-    if request.pinned.size:
+    if "pinned" in arrays:
         check_pins(request)
-    if request.groups.size or request.caps.size:
+    if "groups" in arrays or "caps" in arrays:
         check_caps(request)
     return request
 
 
-def check_numbers(request: Request) -> None:
-    """Raises InvalidInputError unless value, weights and attention fit together."""
-    num_problems, n = request.value.shape
-    k = request.attention.shape[1]
-    check_shape("weights", request.weights, (num_problems, request.limits.shape[1], n))
+def check_shapes(request: Request) -> None:
+    """Raises InvalidInputError unless the arrays fit together."""
+    num_problems, num_limits = request.limits.shape
+    n, k = request.value.shape[1], request.attention.shape[1]
+    check_shape("value", request.value, (num_problems, n))
+    check_shape("weights", request.weights, (num_problems, num_limits, n))
     check_shape("attention", request.attention, (num_problems, k))
-    check_all("value", request.value, np.isfinite(request.value), "must be finite")
-    check_all("weights", request.weights, np.isfinite(request.weights), "must be finite")
-    attention = request.attention
-    check_all("attention", attention, np.isfinite(attention), "must be finite")
-    check_all("attention", attention, attention > 0.0, "must be positive")
-    falling = attention[:, 1:] <= attention[:, :-1]
-    check_all("attention", attention[:, 1:], falling, "must not increase with the position")
+    if request.violation_price.shape[1]:
+        check_shape("violation_price", request.violation_price, request.limits.shape)
+    if request.lower_limits.shape[1]:
+        check_shape("lower_limits", request.lower_limits, request.limits.shape)
     if not 1 <= k <= n:
         raise InvalidInputError("attention", k, f"needs 1 to {n} positions, a candidate for each")
 
 
-def check_limits(request: Request) -> None:
-    """Raises InvalidInputError unless the limits and their prices can be meant."""
-    shape = request.limits.shape
-    check_shape("value", request.value, (shape[0], request.value.shape[1]))
-    check_shape("violation_price", request.violation_price, shape)
-    check_shape("lower_limits", request.lower_limits, shape)
-    check_all("limits", request.limits, request.limits > -np.inf, "must be a number, or inf for none")
-    check_all("violation_price", request.violation_price, request.violation_price > 0.0, "must be positive")
-    lower = request.lower_limits
-    check_all("lower_limits", lower, lower < np.inf, "must be a number, or -inf for none")
-    check_all("lower_limits", lower, lower <= request.limits, "must not exceed its limit")
+def check_numbers(request: Request) -> None:
+    """Raises InvalidInputError with the first number that cannot be meant."""
+    b, fault, number = find_first_fault(request)
+    if fault != SOUND:
+        field, problem = FAULTS[fault]
+        raise InvalidInputError(field, number, f"{problem} (problem {b} of the batch)")
+
+
+SOUND = 0
+FAULTS = (
+    ("", ""),
+    ("value", "must be finite"),
+    ("weights", "must be finite"),
+    ("attention", "must be finite and positive"),
+    ("attention", "must not increase with the position"),
+    ("limits", "must be a number, or inf for none"),
+    ("violation_price", "must be positive"),
+    ("lower_limits", "must be a number, or -inf for none"),
+    ("lower_limits", "must not exceed its limit"),
+)
+
+
+@entry
+def find_first_fault(request: Request) -> tuple[int, int, float]:
+    """Returns the first problem at fault, the place in FAULTS and the number, or a last SOUND."""
+    fault, number = SOUND, 0.0
+    for b in range(request.limits.shape[0]):
+        fault, number = find_fault(request, b)
+        if fault != SOUND:
+            return b, fault, number
+    return 0, fault, number
+
+
+@kernel
+def find_fault(request: Request, b: int) -> tuple[int, float]:
+    """Returns the place in FAULTS, and the number at fault, of problem b, or SOUND."""
+    for c in request.value[b]:
+        if not np.isfinite(c):
+            return 1, c
+    for row in request.weights[b]:
+        for weight in row:
+            if not np.isfinite(weight):
+                return 2, weight
+    last = np.inf
+    for a in request.attention[b]:
+        if not 0.0 < a < np.inf:
+            return 3, a
+        if a > last:
+            return 4, a
+        last = a
+    return find_fault_of_limits(request, b)
+
+
+@kernel
+def find_fault_of_limits(request: Request, b: int) -> tuple[int, float]:
+    """Returns the place in FAULTS, and the number at fault, of the limits of problem b, or SOUND."""
+    for limit in request.limits[b]:
+        if not limit > -np.inf:
+            return 5, limit
+    for price in request.violation_price[b]:
+        if not price > 0.0:
+            return 6, price
+    for q in range(request.lower_limits.shape[1]):
+        lower = request.lower_limits[b, q]
+        if not lower < np.inf:
+            return 7, lower
+        if lower > request.limits[b, q]:
+            return 8, lower
+    return SOUND, 0.0
 
 
 def check_pins(request: Request) -> None:

@@ -24,6 +24,18 @@ def largest(array: Floats) -> float:
 
 
 @kernel
+def lower_limit(request: Request, q: int) -> float:
+    """Returns l_q, which is -inf where nothing is said."""
+    return float(request.lower_limits[q] if request.lower_limits.size > 0 else -np.inf)
+
+
+@kernel
+def violation_price(request: Request, q: int) -> float:
+    """Returns the price of a unit of violation, which is inf where nothing is said."""
+    return float(request.violation_price[q] if request.violation_price.size > 0 else np.inf)
+
+
+@kernel
 def scale(request: Request, w: Workspace) -> None:
     """Writes the scaled problem into the workspace: upper limits and equalities, then lower ones."""
     n, num_limits = request.value.size, request.limits.size
@@ -36,10 +48,11 @@ def scale(request: Request, w: Workspace) -> None:
     walk.value_unit = largest(request.value)
     for i in range(n):
         w.grid[w.rows.size, i] = request.value[i] / walk.value_unit
+        w.grid[w.rows.size + 1, i] = 0.0
     r = num_limits
     for q in range(num_limits):
         factor = 1.0 / largest(request.weights[q])
-        lower, upper = request.lower_limits[q], request.limits[q]
+        lower, upper = lower_limit(request, q), request.limits[q]
         fill_row(request, w, q, q, factor)
         w.rows[q].equality = int(lower == upper)
         if lower > -np.inf and lower < upper:
@@ -55,7 +68,7 @@ def fill_row(request: Request, w: Workspace, r: int, q: int, factor: float) -> N
     row = w.rows[r]
     limit = 2.0
     if factor != 0.0:
-        limit = (request.limits[q] if factor > 0.0 else request.lower_limits[q]) * factor
+        limit = (request.limits[q] if factor > 0.0 else lower_limit(request, q)) * factor
         limit = min(max(limit / w.walk[0].attention_unit, -2.0), 2.0)
     row.limit = limit
     row.factor = factor
@@ -63,7 +76,7 @@ def fill_row(request: Request, w: Workspace, r: int, q: int, factor: float) -> N
     row.equality = 0
     row.price = np.inf
     if factor != 0.0:
-        row.price = request.violation_price[q] / abs(factor) / w.walk[0].value_unit
+        row.price = violation_price(request, q) / abs(factor) / w.walk[0].value_unit
     for i in range(request.value.size):
         w.grid[r, i] = request.weights[q, i] * factor
 
@@ -74,7 +87,7 @@ def read_dual(dual: Floats, w: Workspace) -> None:
     for r in range(w.rows.size):
         row = w.rows[r]
         row.center = 0.0
-        if row.factor != 0.0:
+        if row.factor != 0.0 and dual.size > 0:
             row.center = dual[row.source] / row.factor / w.walk[0].value_unit
 
 

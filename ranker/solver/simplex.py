@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranker.solver.kernel import kernel
+from ranker.solver.pricing import score
 
 if TYPE_CHECKING:
     from ranker.solver.arrays import Floats
     from ranker.solver.workspace import Workspace
 
-PIVOT_TOLERANCE = 1e-9
-FEASIBILITY_TOLERANCE = 1e-12
+LEAST_PIVOT = 1e-9
+INFEASIBLE = 5e-10
+FEASIBILITY_TOLERANCE = 1e-10
 REDUCED_TOLERANCE = 1e-12
-PIVOTS_BETWEEN_FACTORISATIONS = 64
+PIVOTS_BETWEEN_FACTORISATIONS = 256
 SINGULAR = 1e-13
 NONE = -(2**62)
 
@@ -75,13 +77,7 @@ def find_entering(w: Workspace, first: bool) -> int:
             entering = -1 - 2 * r if below > above else -2 - 2 * r
     size = w.walk[0].num_known
     reduced = w.reduced[:size]
-    for p in range(size):
-        reduced[p] = w.columns[last + 1, p] - dual[last]
-    for r in range(last):
-        price, use = dual[r], w.columns[r]
-        if price != 0.0:
-            for p in range(size):
-                reduced[p] -= price * use[p]
+    score(w.columns[last + 1], w.columns, dual[: last + 1], reduced)
     for p in range(size):
         if reduced[p] > best and not (first and entering != NONE):
             best, entering = reduced[p], p
@@ -123,13 +119,13 @@ def find_leaving(w: Workspace, first: bool) -> int:
     step = np.inf
     for row in range(size):
         d = w.direction[row]
-        if d > PIVOT_TOLERANCE:
+        if d > LEAST_PIVOT:
             w.tableau[row, size] = max(w.tableau[row, size], 0.0)
             step = min(step, (w.tableau[row, size] + FEASIBILITY_TOLERANCE) / d)
     leaving = NONE
     for row in range(size):
         d = w.direction[row]
-        if d > PIVOT_TOLERANCE and w.tableau[row, size] <= step * d:
+        if d > LEAST_PIVOT and w.tableau[row, size] <= step * d:
             if first:
                 better = leaving == NONE or w.basis[row] < w.basis[leaving]
             else:
@@ -178,10 +174,11 @@ def factorise(w: Workspace) -> bool:
     for row in range(last + 1):
         if not make_pivot(w, row):
             return False
+    refine(w)
     refresh_dual(w)
     feasible = True
     for row in range(last + 1):
-        feasible = feasible and w.tableau[row, last + 1] > -PIVOT_TOLERANCE
+        feasible = feasible and w.tableau[row, last + 1] > -INFEASIBLE
     return feasible
 
 
@@ -205,6 +202,24 @@ def make_pivot(w: Workspace, pivot: int) -> bool:
     eliminate(w.matrix, w.direction, pivot)
     eliminate(w.tableau[:size], w.direction, pivot)
     return True
+
+
+@kernel
+def refine(w: Workspace) -> None:
+    """Corrects the values of the basic variables by what they miss of the right-hand side."""
+    size = w.basis.size
+    for r in range(size):
+        w.direction[r] = w.rows[r].limit if r < size - 1 else 1.0
+    for row in range(size):
+        variable, x = w.basis[row], w.tableau[row, size]
+        if variable >= 0:
+            for r in range(size):
+                w.direction[r] -= x * w.columns[r, variable]
+        else:
+            w.direction[(-variable - 1) // 2] -= x if variable % 2 else -x
+    for row in range(size):
+        for r in range(size):
+            w.tableau[row, size] += w.tableau[row, r] * w.direction[r]
 
 
 @kernel

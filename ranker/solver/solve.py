@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ranker.solver.batch import run
-from ranker.solver.settings import Deadline, Settings
+from ranker.solver.every_slate import solve_every_slate
+from ranker.solver.settings import Mode, Settings
 from ranker.solver.solution import Solution, Status, solution_at
 
 if TYPE_CHECKING:
     from ranker.solver.problem import SlateProblem
+    from ranker.solver.settings import Deadline
 
 DEFAULTS = Settings()
 
@@ -32,6 +34,8 @@ def solve(
     first. With a deadline the search goes in rounds, each from the end of the last, that grow twofold
     but stay within the time that is left.
     """
+    if settings.mode is Mode.EVERY_SLATE:
+        return solve_every_slate(problem.request, settings)
     if deadline is None:
         return solve_round(problem, settings, warm_start)
     step_seconds = STEP_SECONDS + STEP_SECONDS_PER_WEIGHT * problem.weights.size

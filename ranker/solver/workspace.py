@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ranker.solver.kernel import kernel
+
 if TYPE_CHECKING:
     from ranker.solver.arrays import Floats, Ints, Records
 
@@ -48,11 +50,20 @@ WALK = np.dtype(
 """Where the search for one problem stands."""
 
 
+ROW_WORDS, WALK_WORDS = ROW.itemsize // 8, WALK.itemsize // 8
+
+Shape = tuple[int, int, int, int, int]
+"""R, n, k, number of groups, and slates that the master has room for."""
+
+Room = tuple[Shape, "Floats", "Ints"]
+"""The memory of a workspace."""
+
+
 class Workspace(NamedTuple):
     """Holds max vᵀx over mixtures of slates with Gx ≤ g, Σa = max|v| = max|G_r| = 1, and its state."""
 
     grid: Floats
-    """`(R + 1, n)`: G, and v in the last row."""
+    """`(R + 2, n)`: G, then v, then zeros."""
 
     attention: Floats
     """`(k,)`: a / Σa."""
@@ -83,6 +94,9 @@ class Workspace(NamedTuple):
 
     matrix: Floats
     """`(R + 1, R + 1)`: room to invert the basis in."""
+
+    point: Floats
+    """`(R,)`: multipliers of the query."""
 
     scores: Floats
     """`(n,)`: v − Gᵀλ."""
@@ -158,31 +172,60 @@ class Answers(NamedTuple):
     """`(B,)`."""
 
 
-def make_workspace(shape: tuple[int, int, int], num_groups: int, capacity: int) -> Workspace:
-    """Returns a workspace for shape = (R, n, k) that holds `capacity` slates at first."""
-    num_rows, n, k = shape
+def make_room(shape: Shape) -> Room:
+    """Returns the shape and the memory of a workspace."""
+    num_rows, n, k, num_groups, capacity = shape
+    floats = (num_rows + 2) * (n + capacity + num_rows + 2) + (num_rows + 1) ** 2
+    floats += n + k * 2 + capacity + num_rows * 2 + 2 + num_rows * ROW_WORDS + WALK_WORDS
+    ints = num_rows + 1 + (capacity + 3) * k + 2 * n + 2 * (num_groups + 2)
+    return shape, np.empty(floats), np.empty(ints, np.int64)
+
+
+@kernel
+def carve(room: Room) -> Workspace:
+    """Returns the workspace in its memory, whose contents are left as they are."""
+    (num_rows, n, k, num_groups, capacity), floats, ints = room
+    grid, floats = cut(floats, num_rows + 2, n)
+    columns, floats = cut(floats, num_rows + 2, capacity)
+    tableau, floats = cut(floats, num_rows + 2, num_rows + 2)
+    matrix, floats = cut(floats, num_rows + 1, num_rows + 1)
+    vectors, floats = cut(floats, 2, k)
+    rows, floats = cut(floats, num_rows, ROW_WORDS)
+    walk, floats = cut(floats, 1, WALK_WORDS)
+    slates, ints = cut(ints, capacity, k)
+    places, ints = cut(ints, 3, k)
+    people, ints = cut(ints, 2, n)
+    counts, ints = cut(ints, 2, num_groups + 2)
     return Workspace(
-        grid=np.empty((num_rows + 1, n)),
-        attention=np.empty(k),
-        rows=np.zeros(num_rows, ROW),
-        walk=np.zeros(1, WALK),
-        columns=np.empty((num_rows + 2, capacity)),
-        slates=np.empty((capacity, k), np.int64),
-        reduced=np.empty(capacity),
-        basis=np.empty(num_rows + 1, np.int64),
-        tableau=np.empty((num_rows + 2, num_rows + 2)),
-        direction=np.empty(num_rows + 2),
-        matrix=np.empty((num_rows + 1, num_rows + 1)),
-        scores=np.empty(n),
-        order=np.empty(n, np.int64),
-        slate=np.empty(k, np.int64),
-        top=np.empty(k, np.int64),
-        top_scores=np.empty(k),
-        free=np.empty(k, np.int64),
-        group=np.empty(n, np.int64),
-        room=np.empty(num_groups + 2, np.int64),
-        left=np.empty(num_groups + 2, np.int64),
+        grid=grid,
+        attention=vectors[0],
+        rows=rows.reshape(-1).view(ROW),
+        walk=walk.reshape(-1).view(WALK),
+        columns=columns,
+        slates=slates,
+        reduced=floats[:capacity],
+        basis=ints[: num_rows + 1],
+        tableau=tableau,
+        direction=floats[capacity : capacity + num_rows + 2],
+        matrix=matrix,
+        point=floats[capacity + num_rows + 2 : capacity + 2 * num_rows + 2],
+        scores=floats[capacity + 2 * num_rows + 2 : capacity + 2 * num_rows + 2 + n],
+        order=people[0],
+        slate=places[0],
+        top=places[1],
+        top_scores=vectors[1],
+        free=places[2],
+        group=people[1],
+        room=counts[0],
+        left=counts[1],
     )
+
+
+@kernel
+def cut(memory: Records, num_rows: int, num_columns: int) -> tuple[Records, Records]:
+    """Returns a matrix at the start of the memory, and what follows."""
+    size = num_rows * num_columns
+    return memory[:size].reshape((num_rows, num_columns)), memory[size:]
 
 
 def make_answers(num_problems: int, shape: tuple[int, int, int]) -> Answers:

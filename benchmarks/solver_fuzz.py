@@ -1,0 +1,78 @@
+"""Does the solver stay exact on nasty problems? `python -m benchmarks.solver_fuzz --problems 100000`.
+
+Every solution is certified anew; every so many, where the linear program is small, HiGHS is asked too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter
+
+import numpy as np
+
+from ranker.solver import SlateProblem, Solution, Status, solve
+from ranker.solver.certificate import certify, proves_infeasible, unit
+from ranker.solver.instances import random_problem
+from ranker.solver.reference import solve_reference
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--problems", type=int, default=100_000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--highs-every", type=int, default=20)
+    arguments = parser.parse_args()
+    began = time.perf_counter()
+    worst: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    seconds = 0.0
+    for seed in range(arguments.first, arguments.first + arguments.problems):
+        problem = random_problem(seed)
+        start = time.perf_counter()
+        solution = solve(problem)
+        seconds += time.perf_counter() - start
+        counts[solution.status.name] += 1
+        errors = certify(problem, solution)._asdict()
+        if solution.status is Status.INFEASIBLE:
+            errors.pop("violation")
+            counts["unproved"] += not proves_infeasible(problem, solution)
+        small = problem.num_candidates * problem.num_positions <= 2000
+        if seed % arguments.highs_every == 0 and small and solution.status is Status.OPTIMAL:
+            difference = difference_to_highs(problem, solution)
+            counts["highs" if np.isfinite(difference) else "highs_gave_up"] += 1
+            errors["highs"] = difference if np.isfinite(difference) else 0.0
+        errors["num_steps"] = solution.num_steps
+        bad = (
+            errors["gap"] > 1e-8 + errors["sensitivity"]
+            or errors.get("violation", 0.0) > 1e-9
+            or errors["support"] > 0
+        )
+        if (
+            bad
+            or errors["not_a_mixture"] > 1e-12
+            or errors.get("highs", 0.0) > 1e-8 + 2.0 * errors["sensitivity"]
+        ):
+            counts["bad"] += 1
+            print(seed, solution.status.name, {key: float(f"{e:.2g}") for key, e in errors.items()})
+        for key, error in errors.items():
+            worst[key] = max(worst[key], error) if key in worst else error
+    report = {"problems": arguments.problems, "counts": dict(counts), "worst": dict(worst)}
+    report["solve_seconds"], report["seconds"] = seconds, time.perf_counter() - began
+    print(json.dumps(report, default=float))
+
+
+def difference_to_highs(problem: SlateProblem, solution: Solution) -> float:
+    """Returns the relative difference in objective to HiGHS, NaN where HiGHS gives up."""
+    try:
+        expected = solve_reference(problem)
+    except ArithmeticError:
+        return float("nan")
+    scale = unit(problem.value) * problem.attention.sum()
+    return abs(solution.objective - expected.objective) / max(abs(expected.objective), 1e-3 * scale)
+
+
+if __name__ == "__main__":
+    with np.errstate(all="raise", under="ignore"):
+        main()

@@ -1,0 +1,86 @@
+"""Limits in the words of the product, to be stacked into the rows of a SlateProblem."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ranker.errors import InvalidInputError
+from ranker.solver.arrays import floats
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from ranker.solver.arrays import Floats
+
+
+class Limit(NamedTuple):
+    """Holds lower ≤ E[Σⱼ aⱼ weights_r(j)] ≤ upper."""
+
+    weights: Floats
+    """`(n,)`."""
+
+    lower: float
+    """The least expected use, -inf for none."""
+
+    upper: float
+    """The greatest expected use, inf for none."""
+
+
+class Limits(NamedTuple):
+    """Holds what a SlateProblem takes: `SlateProblem(value, attention=a, **limits._asdict())`."""
+
+    weights: Floats
+    """`(K, n)`."""
+
+    limits: Floats
+    """`(K,)`."""
+
+    lower_limits: Floats
+    """`(K,)`."""
+
+
+def stack(limits: Sequence[Limit], num_candidates: int) -> Limits:
+    """Returns the rows of some limits, in their order."""
+    weights = np.array([limit.weights for limit in limits]).reshape(len(limits), num_candidates)
+    uppers, lowers = [limit.upper for limit in limits], [limit.lower for limit in limits]
+    return Limits(weights, np.array(uppers, np.float64), np.array(lowers, np.float64))
+
+
+def attention_share(
+    members: ArrayLike, attention: ArrayLike, *, at_least: float = 0.0, at_most: float = 1.0
+) -> Limit:
+    """Limits the share of all attention that the members `(n,)` of a group get: Σ_members x / Σa."""
+    if not 0.0 <= at_least <= at_most <= 1.0:
+        raise InvalidInputError("at_least, at_most", (at_least, at_most), "must be shares in order")
+    total = float(floats("attention", attention).sum())
+    lower = at_least * total if at_least > 0.0 else -np.inf
+    return Limit(indicator(members), lower, at_most * total if at_most < 1.0 else np.inf)
+
+
+def average(
+    attribute: ArrayLike,
+    attention: ArrayLike,
+    *,
+    at_least: float = -np.inf,
+    at_most: float = np.inf,
+) -> Limit:
+    """Limits the mean of an attribute `(n,)` over attended impressions: xᵀattribute / Σa."""
+    total = float(floats("attention", attention).sum())
+    return Limit(floats("attribute", attribute), at_least * total, at_most * total)
+
+
+def exposure(members: ArrayLike, *, at_least: float = -np.inf, at_most: float = np.inf) -> Limit:
+    """Limits the attended impressions a slate gives the members `(n,)`, as an advertiser is sold them."""
+    return Limit(indicator(members), at_least, at_most)
+
+
+def indicator(members: ArrayLike) -> Floats:
+    """Returns 1 for the members and 0 for the others, `(n,)`."""
+    array = np.asarray(members)
+    if array.dtype != np.bool_ or array.ndim != 1:
+        raise InvalidInputError("members", members, "must be an array of booleans, one a candidate")
+    return array.astype(np.float64)
