@@ -126,27 +126,30 @@ def _read_csv(path: Path, names: list[str]) -> pa.Table:
     )
 
 
-def _casts(values: pa.Array, kind: pa.DataType) -> bool:
-    try:
-        pc.cast(values, kind, safe=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return False
-    return True
-
-
 def _parse(source: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     """Returns the column cast to `kind`, null where a value cannot be."""
     flat = _flat(source)
     if pa.types.is_boolean(flat.type):
         flat = flat.cast(pa.int8())
-    # Timestamps may lose nanoseconds; an id that is no integer may not become one.
-    safe = not pa.types.is_timestamp(kind)
     try:
-        return pc.cast(flat, kind, safe=safe)
+        return _cast(flat, kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         # Arrow does not say which value failed: only now is it worth asking one by one.
         good = [_casts(flat.slice(row, 1), kind) for row in range(len(flat))]
-        return pc.cast(pc.if_else(pa.array(good), flat, pa.scalar(None, flat.type)), kind, safe=safe)
+        return _cast(pc.if_else(pa.array(good), flat, pa.scalar(None, flat.type)), kind)
+
+
+def _casts(values: pa.Array, kind: pa.DataType) -> bool:
+    try:
+        _cast(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
+    return True
+
+
+def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    # Timestamps may lose nanoseconds; an id that is no integer may not become one.
+    return pc.cast(values, kind, safe=not pa.types.is_timestamp(kind))
 
 
 def _flat(source: pa.ChunkedArray) -> pa.Array:

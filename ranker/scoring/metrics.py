@@ -115,7 +115,7 @@ def observed_predicted_ratio(clicks: Floats, ctr: Floats, weights: Floats) -> fl
 
 def calibration_bins(clicks: Floats, ctr: Floats, weights: Floats) -> Bins:
     """Gathers rows between the deciles of the predictions; equal predictions share a bin."""
-    edges = np.unique(np.quantile(ctr, np.arange(1, NUM_BINS) / NUM_BINS))
+    edges = np.quantile(ctr, np.arange(1, NUM_BINS) / NUM_BINS)
     index = np.searchsorted(edges, ctr, side="right")
     weight, predicted, observed = (
         np.bincount(index, values, NUM_BINS).astype(np.float64)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ranker.errors import InvalidInputError
 from ranker.scoring.fm import Fit, Penalty, constant_machine, fit_machine, log_loss
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ class Grid:
     weight_penalties: tuple[float, ...] = (1e4, 1e3, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
     num_factors: tuple[int, ...] = (4, 8)
     factor_penalties: tuple[float, ...] = (100.0, 30.0, 10.0, 3.0)
+
+    def __post_init__(self) -> None:
+        if not self.weight_penalties:
+            raise InvalidInputError("weight_penalties", self.weight_penalties, "must have at least one")
+        for name in ("weight_penalties", "num_factors", "factor_penalties"):
+            for value in getattr(self, name):
+                if not 0 < value < np.inf:
+                    raise InvalidInputError(name, value, "must be positive and finite")
 
     @property
     def num_fits(self) -> int:

@@ -79,7 +79,7 @@ def train_ctr(
     before = expit(fitted.model.raw_logits(numeric, categorical))
     metrics = evaluate(clicks, ctr, options.num_resamples, np.random.default_rng(options.seed))
     content = export_onnx(fitted.model)
-    parity = check_parity(content, fitted.model, log.numeric, fitted.categorical)
+    parity = check_parity(content, fitted.model, numeric, categorical)
     details = describe_training(fitted, metrics, before)
     details["training"] |= {"data_file": data.name, "seed": options.seed}
     details["export"] = {"largest_difference_to_numpy": parity}

@@ -154,6 +154,13 @@ def test_only_csv_and_parquet_files_are_read(tmp_path: Path) -> None:
         read_click_log(tmp_path / "log.parquet", SCHEMA)
 
 
+def test_fractions_are_no_ids(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"slot": [1.0, 0.5], "click": [0, 1]}), tmp_path / "log.parquet")
+    schema = FeatureSchema("s", "click", (Field("slot", "categorical", "context", size=2),))
+    with pytest.raises(InvalidInputError, match=r"row 2, column 'slot' = 0\.5: must be an id"):
+        read_click_log(tmp_path / "log.parquet", schema)
+
+
 def test_fractions_are_no_categories(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"f": [1.0, 2.0], "click": [0, 1]}), tmp_path / "log.parquet")
     schema = FeatureSchema("s", "click", (Field("f", "categorical", "context"),))

@@ -74,16 +74,16 @@ def test_exact_predictions_err_by_chance_as_much_as_foreseen() -> None:
 
 def test_intervals_agree_with_the_central_limit_theorem() -> None:
     rng = np.random.default_rng(1)
-    ctr = rng.uniform(0.1, 0.5, 2000)
-    clicks = (rng.random(2000) < ctr).astype(float)
-    estimate = evaluate(clicks, ctr, 1000, rng)["log_loss"]
+    ctr = rng.uniform(0.1, 0.5, 300)
+    clicks = (rng.random(300) < ctr).astype(float)
+    estimate = evaluate(clicks, ctr, 2000, rng)["log_loss"]
     losses = np.where(clicks == 1.0, -np.log(ctr), -np.log(1 - ctr))
-    half = 1.96 * losses.std() / np.sqrt(2000)
-    # A 2.5 % quantile of 1000 draws has deviation √(q (1 − q) / 1000) / φ(1.96) ≈ 0.085 σ: 4 % of 1.96 σ.
+    half = 1.96 * losses.std() / np.sqrt(300)
+    # A 2.5 % quantile of 2000 draws has deviation √(q (1 − q) / 2000) / φ(1.96) = 0.060 σ, 3.1 % of 1.96 σ.
     # Allow 4 of them.
     assert estimate.value == pytest.approx(losses.mean())
-    assert estimate.low == pytest.approx(losses.mean() - half, abs=0.17 * half)
-    assert estimate.high == pytest.approx(losses.mean() + half, abs=0.17 * half)
+    assert estimate.low == pytest.approx(losses.mean() - half, abs=0.13 * half)
+    assert estimate.high == pytest.approx(losses.mean() + half, abs=0.13 * half)
 
 
 def test_every_interval_is_ordered_and_the_calibration_error_s_is_not_biased_upwards() -> None:
@@ -92,8 +92,9 @@ def test_every_interval_is_ordered_and_the_calibration_error_s_is_not_biased_upw
     estimates = evaluate((rng.random(3000) < ctr).astype(float), ctr, 200, rng)
     assert list(estimates) == list(metrics.METRICS)
     assert all(0.0 <= estimate.low <= estimate.high for estimate in estimates.values())
-    # Percentiles would lie above the estimate: resampling adds its own noise.
-    assert estimates["expected_calibration_error"].low < estimates["expected_calibration_error"].value
+    # The middle of percentiles would lie above the estimate: resampling adds its own noise.
+    error = estimates["expected_calibration_error"]
+    assert (error.low + error.high) / 2 < error.value
 
 
 def test_resamples_have_a_click_even_where_clicks_are_few() -> None:

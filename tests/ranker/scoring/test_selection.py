@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from scipy.sparse import csr_array
 
+from ranker.errors import InvalidInputError
 from ranker.scoring.fm import Fit, Penalty, constant_machine
 from ranker.scoring.selection import Grid, Part, Trial, select_machine, simplest_good
 
@@ -66,6 +69,21 @@ def test_main_effects_need_weaker_penalties_but_no_factors() -> None:
 
 def test_interactions_need_factors() -> None:
     assert choose((0.1, 0.5), interaction=True).fit.machine.factors.shape[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("weight_penalties", ()),
+        ("weight_penalties", (0.0,)),
+        ("num_factors", (0,)),
+        ("factor_penalties", (-1.0,)),
+    ],
+)
+def test_a_broken_grid_is_refused(name: str, value: tuple[float, ...]) -> None:
+    change: dict[str, Any] = {name: value}
+    with pytest.raises(InvalidInputError, match=f"{name} = "):
+        replace(GRID, **change)
 
 
 def test_a_path_ends_where_validation_gets_worse_and_progress_reaches_the_end() -> None:

@@ -40,8 +40,8 @@ def test_predictions_are_near_the_known_probabilities(files: Any, trained: Train
         trained.scorer.model.predict(log.numeric[test], log.encode(schema)[test]) - files.probabilities[test]
     )
     # A logistic model with 13 free effects, fitted to 6,000 rows, errs by √(13 / (6000 p (1 − p))) in its
-    # logit, root mean square, times p (1 − p) in probability; p (1 − p) is about 0.15. Two more parameters are
-    # fitted to 2,000 rows. Allow half as much again.
+    # logit, root mean square, times p (1 − p) in probability; p (1 − p) is about 0.15. Two more parameters
+    # are fitted to 2,000 rows. Allow half as much again.
     expected = np.sqrt(0.15 * (13 / 6000 + 2 / 2000))
     assert np.sqrt((error**2).mean()) < 1.5 * expected
 
