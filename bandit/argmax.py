@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numba import njit
 
-from bandit.search import best_composition, count_agreeing
+from bandit.search import best_composition, count_agreeing, pair_tables
 
 if TYPE_CHECKING:
     from bandit.features import IndexedSpace, RowArray
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 MAX_ENUMERATED = 1_000
 """Up to this many creatives are scored one by one for all draws; more are searched, draw by draw."""
+
+MAX_TABLE_BYTES = 100_000_000
+"""Larger tables of pairs, for one space, are not kept but made anew for each search."""
 
 
 class Ballot(Protocol):
@@ -73,9 +76,20 @@ class PooledSpace:
         return np.ascontiguousarray(self.linear.T), np.ascontiguousarray(self.factors.transpose(2, 0, 1))
 
     @cached_property
-    def rules(self) -> RowArray:
-        """The feasible set's rules: (R, S)."""
-        return np.array(self.space.feasible.rules, np.int32).reshape(-1, self.space.offsets.size - 1)
+    def tables(self) -> tuple[FloatArray, FloatArray]:
+        """The pairs of elements under every draw, for as long as they fit into memory."""
+        factors = self.by_draw[1]
+        num_draws, num_elements, _ = factors.shape
+        if 8 * num_draws * num_elements**2 > MAX_TABLE_BYTES:
+            return np.empty((0, 0, 0)), np.empty((0, 0))
+        tables: tuple[FloatArray, FloatArray] = pair_tables(factors, self.space.offsets)
+        return tables
+
+    @cached_property
+    def constraints(self) -> tuple[RowArray, RowArray]:
+        """Offsets (S + 1,) of the slots and rules (R, S) of the feasible set."""
+        offsets = self.space.offsets
+        return offsets, np.array(self.space.feasible.rules, np.int32).reshape(-1, offsets.size - 1)
 
 
 class CountedBallot:
@@ -112,25 +126,18 @@ class SearchedBallot:
         """Finds the creative that a draw likes best."""
         if draw not in self._winners:
             pooled = self._pooled
-            linear, factors = pooled.by_draw
-            composition = best_composition(
-                linear[draw],
-                factors[draw],
-                self._totals[draw],
-                pooled.space.offsets,
-                pooled.rules,
-            )
-            self._winners[draw] = pooled.space.feasible.number(tuple(composition.tolist()))
+            draws = (*pooled.by_draw, self._totals)
+            best = best_composition(draws, pooled.tables, draw, pooled.constraints, -np.inf)
+            self._winners[draw] = pooled.space.feasible.number(tuple(best.tolist()))
         return self._winners[draw]
 
     def votes(self, creative: int) -> int:
         """Counts the draws that like a creative best."""
         if creative not in self._votes:
             pooled = self._pooled
+            draws = (*pooled.by_draw, self._totals)
             composition = np.array(pooled.space.feasible.composition(creative), np.int32)
-            self._votes[creative] = count_agreeing(
-                (*pooled.by_draw, self._totals), pooled.space.offsets, pooled.rules, composition
-            )
+            self._votes[creative] = count_agreeing(draws, pooled.tables, pooled.constraints, composition)
         return self._votes[creative]
 
 

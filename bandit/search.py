@@ -11,10 +11,17 @@ if TYPE_CHECKING:
     from bandit.features import RowArray
     from bandit.fm import FloatArray
 
+ROUNDING = 1e-9
+"""More than two ways of adding up a score can differ by."""
+
 
 @njit(nogil=True, cache=True)
 def best_composition(
-    linear: FloatArray, factors: FloatArray, total: FloatArray, offsets: RowArray, rules: RowArray
+    draws: tuple[FloatArray, FloatArray, FloatArray],
+    tables: tuple[FloatArray, FloatArray],
+    draw: int,
+    space: tuple[RowArray, RowArray],
+    above: float,
 ) -> RowArray:
     """Finds the feasible composition with the largest Σ_s l_s + Σ_{s<t} ⟨v_s, v_t⟩, l_a = w_a + ⟨v_a, c⟩.
 
@@ -26,28 +33,60 @@ def best_composition(
     machines as they are learned.
 
     Args:
-        linear: (E,) w.
-        factors: (E, K) v.
-        total: (K,) c, the sum of the context's factors.
-        offsets: (S + 1,); the elements of slot s are offsets[s] … offsets[s + 1] − 1.
-        rules: (R, S) forbidden combinations of elements (counted within their slots), −1 for any.
+        draws: linear w (M, E), factors v (M, E, K), and c (M, K), the sum of the context's factors.
+        tables: what `pair_tables` makes of the factors, or empty arrays to do without.
+        draw: which of the M.
+        space: offsets (S + 1,), the elements of slot s being offsets[s] … offsets[s + 1] − 1; rules (R, S),
+            forbidden combinations of elements (counted within their slots), −1 for any.
+        above: a score that the best is known to exceed, or −∞.
 
     Returns: (S,) element of each slot, counted within the slot. Some composition must be feasible.
     Source: Land and Doig (1960), An automatic method of solving discrete programming problems.
     """
+    linear, factors, totals = draws
+    offsets, rules = space
+    if len(tables[0]):
+        pairs, reach = tables[0][draw], tables[1][draw]
+    else:
+        pairs = _pairs(factors[draw], offsets)
+        reach = _reach(pairs, offsets)
+    return _search(
+        collapsed(linear[draw], factors[draw], totals[draw]), (pairs, reach), offsets, rules, above
+    )
+
+
+@njit(nogil=True, cache=True)
+def pair_tables(factors: FloatArray, offsets: RowArray) -> tuple[FloatArray, FloatArray]:
+    """Tabulates what no context changes: ⟨v_a, v_b⟩ (M, E, E) and how far each element reaches (M, E)."""
+    num_draws, num_elements = factors.shape[:2]
+    pairs, reach = np.empty((num_draws, num_elements, num_elements)), np.empty((num_draws, num_elements))
+    for m in range(num_draws):
+        pairs[m] = _pairs(factors[m], offsets)
+        reach[m] = _reach(pairs[m], offsets)
+    return pairs, reach
+
+
+@njit(nogil=True, cache=True)
+def _search(
+    linear: FloatArray,
+    tables: tuple[FloatArray, FloatArray],
+    offsets: RowArray,
+    rules: RowArray,
+    above: float,
+) -> RowArray:
+    """The search of `best_composition`, the context being part of `linear`."""
+    pairs, reach = tables
     num_slots = len(offsets) - 1
-    pairs = _pairs(factors, offsets)
-    reach = _reach(pairs, offsets)
     # What each element brings given the slots filled so far, and that plus what lies beyond it.
     given = np.zeros((num_slots, len(linear)))
-    given[0] = collapsed(linear, factors, total)
+    given[0] = linear
     score = np.zeros(num_slots + 1)
     beyond = np.zeros(num_slots)
     beyond[0] = _optimum(given[0], reach, offsets, 1)
     queue = np.zeros((num_slots, np.max(offsets[1:] - offsets[:-1])), np.int64)
     tried = np.zeros(num_slots, np.int64)
     partial, best = np.zeros(num_slots, np.int32), np.zeros(num_slots, np.int32)
-    best_score = -np.inf
+    best_score = above
     _enqueue(queue[0], given[0], reach, offsets, 0)
     depth = 0
     while depth >= 0:
@@ -82,47 +121,48 @@ def best_composition(
 @njit(nogil=True, cache=True)
 def count_agreeing(
     draws: tuple[FloatArray, FloatArray, FloatArray],
-    offsets: RowArray,
-    rules: RowArray,
+    tables: tuple[FloatArray, FloatArray],
+    space: tuple[RowArray, RowArray],
     composition: RowArray,
 ) -> int:
-    """Counts the draws whose best composition is this one.
-
-    draws: linear (M, E), factors (M, E, K) and totals (M, K), as for `best_composition`.
-    """
+    """Counts the draws whose best composition is this one; arguments as for `best_composition`."""
     linear, factors, totals = draws
     count = 0
     for m in range(len(linear)):
-        if not _improves(linear[m], factors[m], totals[m], (offsets, rules), composition):
-            best = best_composition(linear[m], factors[m], totals[m], offsets, rules)
+        score = _score_unless_improved(linear[m], factors[m], totals[m], space, composition)
+        if score > -np.inf:
+            best = best_composition(draws, tables, m, space, score - ROUNDING)
             count += int(np.all(best == composition))
     return count
 
 
 @njit(nogil=True, cache=True)
-def _improves(
+def _score_unless_improved(
     linear: FloatArray,
     factors: FloatArray,
     total: FloatArray,
     space: tuple[RowArray, RowArray],
     composition: RowArray,
-) -> bool:
-    """Says whether changing one element gains clearly more than rounding could."""
+) -> float:
+    """Scores a composition, or gives −∞ if changing one element gains clearly more than rounding could."""
     offsets, rules = space
-    whole = total.copy()
-    for s in range(len(composition)):
-        whole += factors[offsets[s] + composition[s]]
+    whole, score = total.copy(), 0.0
     changed = composition.copy()
     for s in range(len(composition)):
-        others = whole - factors[offsets[s] + composition[s]]
-        gains = collapsed(linear[offsets[s] : offsets[s + 1]], factors[offsets[s] : offsets[s + 1]], others)
+        row = offsets[s] + composition[s]
+        score += linear[row] + np.sum(factors[row] * whole)
+        whole += factors[row]
+    for s in range(len(composition)):
+        start, stop = offsets[s], offsets[s + 1]
+        others = whole - factors[start + composition[s]]
+        gains = collapsed(linear[start:stop], factors[start:stop], others)
         for a in range(len(gains)):
-            if gains[a] > gains[composition[s]] + 1e-9:
+            if gains[a] > gains[composition[s]] + ROUNDING:
                 changed[s] = a
                 if not forbidden(changed, len(changed), rules):
-                    return True
+                    return -np.inf
         changed[s] = composition[s]
-    return False
+    return score
 
 
 @njit(nogil=True, cache=True)

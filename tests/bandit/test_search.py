@@ -7,7 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bandit.search import best_composition, count_agreeing
+from bandit.search import best_composition, count_agreeing, pair_tables
+
+NO_TABLES = (np.empty((0, 0, 0)), np.empty((0, 0)))
+
+
+def search(
+    linear: np.ndarray, factors: np.ndarray, total: np.ndarray, offsets: np.ndarray, rules: np.ndarray
+) -> np.ndarray:
+    """Searches one draw with the tables and without them: the same answer."""
+    draws = (linear[None], factors[None], total[None])
+    without = best_composition(draws, NO_TABLES, 0, (offsets, rules), -np.inf)
+    found = best_composition(draws, pair_tables(factors[None], offsets), 0, (offsets, rules), -np.inf)
+    assert found.tolist() == without.tolist()
+    return found
 
 
 def test_pair_beats_the_best_singles() -> None:
@@ -16,11 +29,11 @@ def test_pair_beats_the_best_singles() -> None:
     factors = np.array([[0.0], [3.0], [0.0], [1.0]])
     offsets = np.array([0, 2, 4], np.int32)
     rules = np.empty((0, 2), np.int32)
-    assert best_composition(linear, factors, np.zeros(1), offsets, rules).tolist() == [1, 1]
+    assert search(linear, factors, np.zeros(1), offsets, rules).tolist() == [1, 1]
     forbidden = np.array([[1, 1]], np.int32)
-    assert best_composition(linear, factors, np.zeros(1), offsets, forbidden).tolist() == [0, 0]
+    assert search(linear, factors, np.zeros(1), offsets, forbidden).tolist() == [0, 0]
     # The context −1 turns the factors against themselves: 2 + 2 again.
-    assert best_composition(linear, factors, np.array([-1.0]), offsets, rules).tolist() == [0, 0]
+    assert search(linear, factors, np.array([-1.0]), offsets, rules).tolist() == [0, 0]
 
 
 def brute_force(
@@ -53,7 +66,7 @@ def test_search_equals_brute_force_under_rules(data: st.DataObject) -> None:
     rules = rules[(rules >= 0).any(axis=1)]
     expected, score = brute_force(linear, factors, total, offsets, rules)
     if np.isfinite(score):
-        found = best_composition(linear, factors, total, offsets, rules)
+        found = search(linear, factors, total, offsets, rules)
         assert tuple(found.tolist()) == expected
 
 
@@ -64,12 +77,11 @@ def test_agreement_is_counted_over_the_draws() -> None:
     linear[:, [1, 5, 6]] += 0.5
     totals = rng.normal(size=(300, 2))
     rules = np.array([[1, 2, -1]], np.int32)
-    winners = [
-        tuple(best_composition(linear[m], factors[m], totals[m], offsets, rules).tolist()) for m in range(300)
-    ]
+    winners = [tuple(search(linear[m], factors[m], totals[m], offsets, rules).tolist()) for m in range(300)]
     for composition in set(winners):
-        count = count_agreeing((linear, factors, totals), offsets, rules, np.array(composition, np.int32))
-        assert count == winners.count(composition)
+        for tables in (NO_TABLES, pair_tables(factors, offsets)):
+            draws, chosen = (linear, factors, totals), np.array(composition, np.int32)
+            assert count_agreeing(draws, tables, (offsets, rules), chosen) == winners.count(composition)
     assert len(set(winners)) > 5
 
 
@@ -79,7 +91,7 @@ def test_wide_slots_equal_coordinate_checks(size: int) -> None:
     rng = np.random.default_rng(size)
     offsets = np.arange(0, 4 * size + 1, size, dtype=np.int32)
     linear, factors = rng.normal(size=4 * size), rng.normal(size=(4 * size, 4))
-    best = best_composition(linear, factors, np.zeros(4), offsets, np.empty((0, 4), np.int32))
+    best = search(linear, factors, np.zeros(4), offsets, np.empty((0, 4), np.int32))
 
     def score(composition: np.ndarray) -> float:
         rows = offsets[:-1] + composition
