@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -49,18 +49,19 @@ def schema_from_object(content: object, source: str) -> FeatureSchema:
 
 def schema_to_object(schema: FeatureSchema) -> dict[str, Any]:
     """Returns the schema as JSON types, without what has its default value."""
-    content = _without_none(asdict(schema))
-    content["fields"] = [_without_none(field) for field in content["fields"]]
+    content = _without_defaults(schema)
+    content["fields"] = [_without_defaults(field) for field in schema.fields]
     return content
 
 
-def _without_none(content: dict[str, Any]) -> dict[str, Any]:
-    # A tuple becomes a list, so that the object equals the one that JSON gives back.
-    return {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in content.items()
-        if value is not None
+def _without_defaults(item: FeatureSchema | Field) -> dict[str, Any]:
+    values = {
+        field.name: getattr(item, field.name)
+        for field in fields(item)
+        if field.default != getattr(item, field.name)
     }
+    # A tuple becomes a list, so that the object equals the one that JSON gives back.
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def _refuse_unknown_keys(content: object, kind: type, source: str) -> None:

@@ -53,6 +53,15 @@ def test_a_schema_is_read_from_toml(tmp_path: Path) -> None:
     )
 
 
+def test_json_leaves_out_what_has_its_default_value() -> None:
+    schema = FeatureSchema("s", "click", (Field("site", "categorical", "context", size=3),))
+    assert schema_to_object(schema) == {
+        "schema_id": "s",
+        "label": "click",
+        "fields": [{"name": "site", "kind": "categorical", "scope": "context", "size": 3}],
+    }
+
+
 fields = st.builds(
     Field,
     name=st.text(min_size=1, max_size=5),
