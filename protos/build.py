@@ -34,7 +34,7 @@ def generate(root: Path) -> None:
 
 
 def _plugin(name: str) -> str:
-    # In an isolated build the plugins are on the PATH, by hand they are in the environment of the interpreter.
+    # In an isolated build the plugins are on the PATH, by hand beside the interpreter.
     found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
     if found is None:
         raise SystemExit(f"{name} not found: pip install mypy-protobuf")

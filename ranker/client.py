@@ -123,8 +123,7 @@ def _our_errors() -> Iterator[None]:
     try:
         yield
     except grpc.RpcError as error:
-        assert isinstance(error, grpc.Call)  # every RpcError of a stub is
-        status = rpc_status.from_call(error)
+        status = rpc_status.from_call(error) if isinstance(error, grpc.Call) else None
         info = error_details_pb2.ErrorInfo()
         if status is None or not any(detail.Unpack(info) for detail in status.details):
             raise
