@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from numba import njit
+from numba import config, njit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +27,31 @@ depends neither on the batch nor on the thread. What allocates nothing has no re
 `_nrt=False` turns the counting off, which halves time and code."""
 
 
+def _sources() -> str:
+    """Names the package's sources by their content."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+SOURCES = _sources()
+
+
+def _compiled(function: F, **options: bool) -> F:
+    dispatcher = cast("Any", njit)(**OPTIONS, **options)(function)
+    if not config.DISABLE_JIT:
+        # By itself numba would take a kernel from the cache unless its own file has changed. Machine code
+        # holds the kernels of other files that it calls, too: after an upgrade it would crash the process.
+        dispatcher._cache._cache_file._source_stamp = SOURCES
+    return cast("F", dispatcher)
+
+
 def entry(function: F) -> F:
     """Compiles `function`, which Python calls, to machine code that neither allocates nor holds the GIL."""
-    return cast("F", cast("Any", njit)(**OPTIONS)(function))
+    return _compiled(function)
 
 
 def kernel(function: F) -> F:
     """Compiles `function`, which only kernels call: without the code to be called by Python."""
-    return cast("F", cast("Any", njit)(no_cpython_wrapper=True, **OPTIONS)(function))
+    return _compiled(function, no_cpython_wrapper=True)

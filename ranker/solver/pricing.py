@@ -9,7 +9,7 @@ import numpy as np
 from ranker.solver.kernel import kernel
 from ranker.solver.request import FREE, Request
 
-BLOCK = 32
+BLOCK = 64
 
 if TYPE_CHECKING:
     from ranker.solver.arrays import Floats, Ints
@@ -93,20 +93,23 @@ def score(value: Floats, weights: Floats, dual: Floats, scores: Floats) -> None:
 def select_top(scores: Floats, floor: float, top: Ints, top_scores: Floats) -> None:
     """Replaces `top` by the candidates with the highest scores, in order; none of them is below `floor`.
 
-    Whole blocks without a score above the floor are passed over: counting needs no branches.
+    Whole blocks without a score above the floor are passed over: to count takes no branches.
     """
     floor = np.nextafter(floor, -np.inf)
-    count = 0
-    for start in range(0, scores.size, BLOCK):
-        block = scores[start : start + BLOCK]
-        hits = 0
-        for s in block:
-            hits += int(s > floor)
-        if hits > 0:
-            for i in range(block.size):
-                if block[i] > floor:
-                    floor = insert(start + i, block[i], count, top, top_scores, floor)
-                    count += 1
+    count, num_whole = 0, scores.size // BLOCK
+    for block in range(num_whole + 1):
+        start = block * BLOCK
+        if block < num_whole:
+            hits = 0
+            for i in range(BLOCK):
+                if scores[start + i] > floor:
+                    hits += 1
+            if hits == 0:
+                continue
+        for i in range(start, min(start + BLOCK, scores.size)):
+            if scores[i] > floor:
+                floor = insert(i, scores[i], count, top, top_scores, floor)
+                count += 1
 
 
 @kernel
