@@ -38,9 +38,9 @@ class LearnerSettings:
     """M, frozen draws a version."""
     floor: float = 0.01
     """Probability of a uniformly random creative."""
-    linear_temperature: float = 0.35
+    linear_temperature: float = 0.5
     """Factor on the uncertainty of linear weights when the pool is drawn."""
-    factors_temperature: float = 0.35
+    factors_temperature: float = 0.2
     """The same for the factors."""
     seed: int = 0
     """Makes the prior's factors and, with the event number, each version's pool."""
