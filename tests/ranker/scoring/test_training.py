@@ -68,6 +68,23 @@ def test_calibration_repairs_a_click_rate_that_moved(
     assert details["training"]["parts"]["validation"]["time_range"] == ["3600.0", "4799.0"]
 
 
+def test_nothing_of_the_later_parts_enters_the_model(
+    make_log: Callable[..., Any], tmp_path: Path, options: TrainingOptions
+) -> None:
+    day = np.arange(2000)
+    later = day >= 1200
+    files = make_log(
+        tmp_path / "log",
+        2000,
+        day=day,
+        item=np.where(later, "new", "old").tolist(),
+        hour=np.where(later, 99.0, day % 24).astype(np.float32),
+    )
+    trained = train_ctr(files.data, files.schema, tmp_path, options)
+    assert trained.card.schema.field("item").vocabulary == ("<unknown>", "old")
+    assert trained.scorer.model.design.high[0] == 23.0
+
+
 def test_few_clicks_leave_the_base_rate_and_the_card_says_so(
     make_log: Callable[..., Any], tmp_path: Path, options: TrainingOptions
 ) -> None:
