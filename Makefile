@@ -12,6 +12,7 @@ serve: .venv/learn.stamp
 	$(BIN)/adranker serve --home var/serve --with-learner
 
 test: .venv/dev.stamp
+	@$(BIN)/adranker warm-up >/dev/null  # or each of pytest's processes would compile on its own
 	$(BIN)/pytest -n auto
 
 lint: .venv/dev.stamp

@@ -43,6 +43,18 @@ def init_command(home: HomeOption = Path("var/serve"), as_json: Json = False) ->
     )
 
 
+@app.command("warm-up")
+def warm_up_command() -> None:
+    """Compile the numerical kernels now, so that no later start has to: once after each installation."""
+    import time
+
+    from ranker.solver import warm_up
+
+    started = time.perf_counter()
+    warm_up()
+    typer.echo(json.dumps({"seconds": round(time.perf_counter() - started, 1)}))
+
+
 @app.command("learn")
 def learn_command(
     home: HomeOption = Path("var/serve"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -28,7 +30,7 @@ from ranker.demo.summary import (
 )
 from ranker.demo.terminal import json_line, print_tables
 from ranker.demo.traffic import send_traffic
-from ranker.errors import InvalidInputError
+from ranker.errors import InvalidInputError, StateError
 from ranker.events.export import export_parquet
 from ranker.scoring.card import read_card
 from ranker.scoring.model_store import find_models
@@ -68,8 +70,13 @@ def run_demo(
 
 def _run(root: Path, num_requests: int, progress: Progress) -> DemoResult:
     start = time.perf_counter()
+    # On the other core, for the server would wait for it: seconds after an installation, else nothing.
+    compiling = subprocess.Popen([sys.executable, "-m", "ranker.cli", "warm-up"], stdout=subprocess.DEVNULL)
     task = progress.add_task("preparing models and catalogue", total=None)
     prepared = prepare_home(root, lambda *about: progress.update(task, description=f"training: {about[-1]}"))
+    progress.update(task, description="compiling the solver, once per installation")
+    if compiling.wait() != 0:
+        raise StateError("warm-up.exit_status", compiling.returncode, "the solver could not be compiled")
     home = fresh_copy(prepared, root / "demo")
     slates, creatives, status = _serve(home, num_requests, progress)
     progress.add_task("exporting the event log", total=None)

@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from numba import config, njit
+from numba import njit
+from numba.core import config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ SOURCES = _sources()
 
 def _compiled(function: F, **options: bool) -> F:
     dispatcher = cast("Any", njit)(**OPTIONS, **options)(function)
-    if not config.DISABLE_JIT:
+    if not cast("Any", config).DISABLE_JIT:
         # By itself numba would take a kernel from the cache unless its own file has changed. Machine code
         # holds the kernels of other files that it calls, too: after an upgrade it would crash the process.
         dispatcher._cache._cache_file._source_stamp = SOURCES
