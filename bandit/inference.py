@@ -57,6 +57,11 @@ def update(posterior: Posterior, cells: Cells, seed: int, settings: SviSettings 
     )
 
 
+def refit(base: Posterior, cells: Cells, start: Posterior) -> Posterior:  # noqa: ARG001 (the Protocol's)
+    """Does what `streaming.absorb` does, by SVI: a `memory.Refit` for the learner."""
+    return update(base, cells, seed=0)
+
+
 def _fit(
     model: FactorizationMachine,
     guide: MeanFieldGuide,

@@ -13,12 +13,14 @@ from bandit.memory import Memory
 from bandit.outcomes import cells_of
 from bandit.posterior import Posterior, PriorScales
 from bandit.snapshot import Provenance
+from bandit.streaming import absorb
 from bandit.transfer import transferred
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bandit.memory import Refit
     from bandit.outcomes import CreativeOutcome
     from bandit.snapshot import Snapshot
     from bandit.space import CreativeCatalogue
@@ -68,10 +70,13 @@ class LearnerSettings:
 class CreativeLearner:
     """Owns the posteriors of one catalogue under a directory; one process at a time."""
 
-    def __init__(self, catalogue: CreativeCatalogue, root: Path, settings: LearnerSettings) -> None:
+    def __init__(
+        self, catalogue: CreativeCatalogue, root: Path, settings: LearnerSettings, refit: Refit = absorb
+    ) -> None:
         self.catalogue = catalogue
         self.root = root
         self.settings = settings
+        self._refit = refit
         self._index = FeatureIndex(catalogue)
         self._prior = Posterior.prior(catalogue, settings.num_factors, settings.scales, settings.seed)
         version = snapshot.latest(root)
@@ -110,7 +115,7 @@ class CreativeLearner:
         cells = cells_of(outcomes, self._index)
         memory = snapshot.load_memory(self.root, current.version).faded(self._prior, self.settings.power)
         memory = memory.joined(cells)
-        posterior = memory.posterior(current.posterior)
+        posterior = memory.posterior(current.posterior, self._refit)
         memory = memory.folded(posterior, self.settings.capacity)
         provenance = self._provenance(current, sequence, created_at, len(outcomes))
         self._current = self._published(posterior, memory, provenance)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from bandit.outcomes import Cells, merged
-from bandit.streaming import absorb
 
 if TYPE_CHECKING:
     from bandit.posterior import Posterior
+
+
+class Refit(Protocol):
+    """Updates a belief by cells, searching from a belief near the result: closed form or SVI."""
+
+    def __call__(self, base: Posterior, cells: Cells, start: Posterior, /) -> Posterior:
+        """Returns the posterior."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,9 @@ class Memory:
         """Adds a batch."""
         return Memory(self.base, merged(self.cells, cells))
 
-    def posterior(self, start: Posterior) -> Posterior:
+    def posterior(self, start: Posterior, refit: Refit) -> Posterior:
         """Fits the posterior, searching from a belief near it."""
-        return absorb(self.base, self.cells, start)
+        return refit(self.base, self.cells, start)
 
     def folded(self, posterior: Posterior, capacity: int) -> Memory:
         """Replaces the counts by the posterior fitted to them, once they are more cells than `capacity`."""

@@ -77,7 +77,8 @@ def play(adult: Adult, settings: LearnerSettings, batch: int, seed: int) -> Adul
     """Meets everybody once; the learner publishes after each batch, through files, as in service."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(adult.contexts))
-    rewards, selecting, learning = [], 0.0, []
+    rewards: list[float] = []
+    selecting, learning = 0.0, []
     with TemporaryDirectory() as name:
         root = Path(name)
         learner = CreativeLearner(adult.catalogue, root, settings)

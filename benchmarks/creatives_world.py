@@ -19,6 +19,7 @@ from bandit.memory import Memory
 from bandit.outcomes import count_cells
 from bandit.posterior import Posterior
 from bandit.space import ContextField, CreativeCatalogue, CreativeSpace, Slot
+from bandit.streaming import absorb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +120,7 @@ class FactorizationPolicy:
         """Updates the posterior and its pool."""
         cells = count_cells(self.rows[items, chosen], clicks)
         memory = self.memory.faded(self.prior, self.settings.power).joined(cells)
-        self.posterior = memory.posterior(self.posterior)
+        self.posterior = memory.posterior(self.posterior, absorb)
         self.memory = memory.folded(self.posterior, self.settings.capacity)
         self.version += 1
         self.winners = self._winners()
@@ -182,7 +183,8 @@ class LinearPolicy:
         )
         draws = covariance @ self.moment + noise @ np.linalg.cholesky(0.005 * covariance).T
         scores = draws[:, self.rows].sum(axis=-1)
-        return np.where(self.feasible, scores, -np.inf).argmax(axis=2).T
+        winners: NDArray[np.int64] = np.where(self.feasible, scores, -np.inf).argmax(axis=2).T
+        return winners
 
 
 def _all_rows(world: World) -> NDArray[np.int32]:

@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 import threading
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from bandit.errors import CreativeError
-from ranker.errors import RankerError
+from ranker.errors import InvalidInputError, RankerError
 from ranker.scoring.command import train_ctr_command
 from ranker.serving.command import serve_command
 
@@ -22,6 +23,8 @@ LEARN_EXTRA = frozenset({"matplotlib", "onnx", "pandas", "pyro", "sklearn", "tor
 Address = Annotated[str, typer.Option(help="Where the server listens.")]
 HomeOption = Annotated[Path, typer.Option(help="Directory of schemas, models, creatives and events.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 app = typer.Typer(
     help="Rank ads under constraints, choose their creatives, learn from outcomes, judge policies offline.",
@@ -60,10 +63,11 @@ def learn_command(
     home: HomeOption = Path("var/serve"),
     batch_size: Annotated[int, typer.Option(help="Rewards that are worth a posterior at once.")] = 1000,
     max_wait_seconds: Annotated[float, typer.Option(help="Longest that a reward waits.")] = 2.0,
+    inference: Annotated[str, typer.Option(help="closed_form, or svi (Pyro).")] = "closed_form",
     with_parent: Annotated[bool, typer.Option(help="End when the parent process does.", hidden=True)] = False,
 ) -> None:
     """Turn joined outcomes into creative posteriors until SIGTERM; prints one JSON line a version."""
-    from ranker.creative_learning import learn_until
+    from ranker.creative_learning import Inference, learn_until
     from ranker.home import Home
     from ranker.learning import LearningSettings
 
@@ -77,7 +81,13 @@ def learn_command(
         typer.echo(json.dumps({"posterior": version, "sequence": sequence}))
 
     settings = LearningSettings(batch_size=batch_size, max_wait_seconds=max_wait_seconds)
-    learn_until(stop, Home(home), settings, published)
+    learn_until(stop, Home(home), settings, _one_of(Inference, "inference", inference), published)
+
+
+def _one_of(kind: type[Choice], name: str, text: str) -> Choice:
+    if text not in set(kind):
+        raise InvalidInputError(name, text, f"must be one of {', '.join(kind)}")
+    return kind(text)
 
 
 def _stop_with_parent(stop: threading.Event) -> None:

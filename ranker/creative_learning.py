@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bandit.learner import CreativeLearner, LearnerSettings
@@ -53,20 +54,36 @@ def _outcome(joined: JoinedReward) -> CreativeOutcome | None:
     return CreativeOutcome(creative.space_id, joined.decision.context, creative.elements, joined.reward)
 
 
-def creative_learner(home: Home) -> CreativeLearner:
+class Inference(StrEnum):
+    """How a posterior is fitted to what is remembered."""
+
+    CLOSED_FORM = "closed_form"
+    SVI = "svi"  # by Pyro: needs the extra `learn`
+
+
+def creative_learner(home: Home, inference: Inference = Inference.CLOSED_FORM) -> CreativeLearner:
     """Returns the learner of the home's catalogue, or raises NotFoundError where there is none."""
     if not home.catalogue.is_file():
         raise NotFoundError("catalogue", str(home.catalogue), "no such file")
     catalogue = CreativeCatalogue.from_json(home.catalogue.read_text())
+    if inference is Inference.SVI:
+        # Not above: serving publishes priors through here, and has neither torch nor pyro.
+        from bandit.inference import refit
+
+        return CreativeLearner(catalogue, home.posteriors, LearnerSettings(), refit)
     return CreativeLearner(catalogue, home.posteriors, LearnerSettings())
 
 
 def learn_until(
-    stop: threading.Event, home: Home, settings: LearningSettings, published: Callable[[str, int], None]
+    stop: threading.Event,
+    home: Home,
+    settings: LearningSettings,
+    inference: Inference,
+    published: Callable[[str, int], None],
 ) -> None:
     """Learns until stopped; tells each new version and its sequence. One learner a home: it holds a lock."""
     with learner_lock(home):
-        rewards = CreativeRewards(creative_learner(home), time.time)
+        rewards = CreativeRewards(creative_learner(home, inference), time.time)
         if not home.events.is_file():
             raise NotFoundError("events", str(home.events), "no such database: start `adranker serve` first")
         with EventReader(home.events) as source:

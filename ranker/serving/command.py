@@ -21,6 +21,9 @@ def serve_command(
     exploration_ratio: Annotated[float | None, typer.Option(help="Share of uniformly random slates.")] = None,
     window_seconds: Annotated[float | None, typer.Option(help="How long outcomes count.")] = None,
     with_learner: Annotated[bool, typer.Option(help="Run the learner as a child process.")] = False,
+    inference: Annotated[
+        str, typer.Option(help="The learner's: closed_form, or svi (Pyro).")
+    ] = "closed_form",
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Prints one JSON line with the addresses when ready.
 
@@ -47,7 +50,7 @@ def serve_command(
         signal.signal(number, lambda *_: stop.set())
     server = Server(settings)
     server.start()
-    learner = LearnerProcess(Home(settings.home), server.parts.metrics) if with_learner else None
+    learner = LearnerProcess(Home(settings.home), inference, server.parts.metrics) if with_learner else None
     addresses = {"address": server.address, "metrics_address": server.metrics_address}
     typer.echo(json.dumps(addresses))
     sys.stdout.flush()

@@ -20,16 +20,9 @@ RESTART_SECONDS = 5.0
 class LearnerProcess:
     """Runs `adranker learn` on a home until closed."""
 
-    def __init__(self, home: Home, metrics: Metrics) -> None:
-        self._command = [
-            sys.executable,
-            "-m",
-            "ranker.cli",
-            "learn",
-            "--home",
-            str(home.root),
-            "--with-parent",
-        ]
+    def __init__(self, home: Home, inference: str, metrics: Metrics) -> None:
+        arguments = ["--home", str(home.root), "--inference", inference, "--with-parent"]
+        self._command = [sys.executable, "-m", "ranker.cli", "learn", *arguments]
         self._metrics = metrics
         self._stop = threading.Event()
         self._process = self._started()

@@ -31,7 +31,7 @@ def test_batches_are_learned_as_if_they_came_together(prior: Posterior) -> None:
     memory = Memory.of(prior, 2).joined(ONE)
     memory = memory.joined(OTHER)
     together = cells([[0, 3], [1, 4], [2, -1]], [10.0, 25.0, 8.0], [1.0, 20.0, 0.0])
-    fitted, expected = memory.posterior(prior), absorb(prior, together)
+    fitted, expected = memory.posterior(prior, absorb), absorb(prior, together)
     assert fitted.loc.factors == pytest.approx(expected.loc.factors)
     assert fitted.scale.linear == pytest.approx(expected.scale.linear)
 
@@ -47,16 +47,16 @@ def test_fading_scales_counts_and_base_alike(prior: Posterior) -> None:
 def test_counts_beyond_the_capacity_become_a_belief(prior: Posterior) -> None:
     memory = Memory.of(prior, 2).joined(ONE)
     assert memory.folded(prior, capacity=2) is memory
-    fitted = memory.posterior(prior)
+    fitted = memory.posterior(prior, absorb)
     folded = memory.folded(fitted, capacity=1)
     assert folded.base is fitted
     assert folded.cells.rows.shape == (0, 2)
-    again = folded.posterior(prior)
+    again = folded.posterior(prior, absorb)
     assert again.loc.linear is fitted.loc.linear
 
 
 def test_search_may_begin_anywhere_near(prior: Posterior) -> None:
     memory = Memory.of(prior, 2).joined(ONE).joined(OTHER)
-    near = memory.posterior(prior)
+    near = memory.posterior(prior, absorb)
     # A logit may rest within a hundredth of its optimum.
-    assert memory.posterior(near).loc.linear == pytest.approx(near.loc.linear, abs=0.02)
+    assert memory.posterior(near, absorb).loc.linear == pytest.approx(near.loc.linear, abs=0.02)

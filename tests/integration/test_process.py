@@ -99,8 +99,12 @@ def test_sigkill_loses_nothing_that_was_acknowledged(home, load, durability):
     assert reported <= set(joined)
 
 
-def test_the_learner_turns_outcomes_into_a_posterior_that_serves(home, make_request):
-    with serving(home, "--with-learner") as server, RankerClient(server.address) as client:
+@pytest.mark.parametrize("inference", ["closed_form", "svi"])
+def test_the_learner_turns_outcomes_into_a_posterior_that_serves(home, make_request, inference):
+    with (
+        serving(home, "--with-learner", "--inference", inference) as server,
+        RankerClient(server.address) as client,
+    ):
         prior = client.versions()["posterior"]["version"]
         for i in range(60):
             answer = client.rank(make_request(f"r{i}"))
