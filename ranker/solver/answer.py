@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ranker.solver.workspace import Answers, Workspace
 
 NEGLIGIBLE = 1e-12
+TRUSTED_GAP = 1e-5
+"""Where rounding has opened a wider gap than this, a finished walk is not called optimal."""
+
 OPTIMAL, STOPPED, INFEASIBLE = 0, 1, 2
 """The values of `solution.Status`, which compiled code cannot read."""
 
@@ -31,8 +34,11 @@ def write_answer(request: Request, w: Workspace, answer: Answers) -> None:
     answer.upper_bound[0] = max(bound_at_dual(request, w, answer), answer.objective[0])
     answer.num_steps[0] = walk.num_steps
     answer.status[0] = STOPPED
-    if walk.status == DONE:
-        answer.status[0] = INFEASIBLE if walk.infeasible else OPTIMAL
+    size = max(abs(answer.objective[0]), 1e-3 * walk.value_unit * walk.attention_unit)
+    if walk.status == DONE and walk.infeasible:
+        answer.status[0] = INFEASIBLE
+    elif walk.status == DONE and answer.upper_bound[0] - answer.objective[0] <= TRUSTED_GAP * size:
+        answer.status[0] = OPTIMAL
 
 
 @kernel

@@ -22,7 +22,7 @@ class Status(IntEnum):
     """The gap is within the tolerance."""
 
     STOPPED = 1
-    """Deadline or step limit: the best mixture so far, with a true bound."""
+    """Deadline, step limit or rounding: the best mixture so far, with a true bound."""
 
     INFEASIBLE = 2
     """The hard limits cannot hold together: the mixture that breaks them least."""
