@@ -39,11 +39,14 @@ clean:
 	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing: on Debian, apt-get install python3.11-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
 
-# The editable install runs the build hook, which generates the stubs.
+# The editable install runs the build hook, which generates the stubs. Python compiles what is imported when it is;
+# compiling everything at once takes longer than the demo.
+INSTALL := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable
+
 .venv/learn.stamp: $(SOURCES) | .venv/bin/pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[learn]'
+	$(INSTALL) '.[learn]'
 	@touch $@
 
 .venv/dev.stamp: $(SOURCES) | .venv/bin/pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[learn,dev]'
+	$(INSTALL) '.[learn,dev]'
 	@touch $@ .venv/learn.stamp

@@ -64,7 +64,9 @@ def learn_command(
     batch_size: Annotated[int, typer.Option(help="Rewards that are worth a posterior at once.")] = 1000,
     max_wait_seconds: Annotated[float, typer.Option(help="Longest that a reward waits.")] = 2.0,
     inference: Annotated[str, typer.Option(help="closed_form, or svi (Pyro).")] = "closed_form",
-    with_parent: Annotated[bool, typer.Option(help="End when the parent process does.", hidden=True)] = False,
+    parent: Annotated[
+        int | None, typer.Option(help="End when this parent process does.", hidden=True)
+    ] = None,
 ) -> None:
     """Turn joined outcomes into creative posteriors until SIGTERM; prints one JSON line a version."""
     from ranker.creative_learning import Inference, learn_until
@@ -74,8 +76,8 @@ def learn_command(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    if with_parent:
-        _stop_with_parent(stop)
+    if parent is not None:
+        _stop_with_parent(parent, stop)
 
     def published(version: str, sequence: int) -> None:
         typer.echo(json.dumps({"posterior": version, "sequence": sequence}))
@@ -90,9 +92,8 @@ def _one_of(kind: type[Choice], name: str, text: str) -> Choice:
     return kind(text)
 
 
-def _stop_with_parent(stop: threading.Event) -> None:
+def _stop_with_parent(parent: int, stop: threading.Event) -> None:
     """Stops when the parent is gone: a killed server leaves no learner behind to hold the home's lock."""
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ class LearnerProcess:
     """Runs `adranker learn` on a home until closed."""
 
     def __init__(self, home: Home, inference: str, metrics: Metrics) -> None:
-        arguments = ["--home", str(home.root), "--inference", inference, "--with-parent"]
+        arguments = ["--home", str(home.root), "--inference", inference, "--parent", str(os.getpid())]
         self._command = [sys.executable, "-m", "ranker.cli", "learn", *arguments]
         self._metrics = metrics
         self._stop = threading.Event()

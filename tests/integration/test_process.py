@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import grpc
 import pytest
@@ -128,10 +130,20 @@ def test_the_learner_turns_outcomes_into_a_posterior_that_serves(home, make_requ
         assert server.signal(signal.SIGTERM) == 0
 
 
+def processes_on(home: Path) -> list[str]:
+    """Returns the command lines of the running processes that name the home."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if str(home).encode() in (command := path.read_bytes()):
+                found.append(command.decode())
+    return found
+
+
 def test_a_killed_servers_learner_does_not_outlive_it_for_long(home):
     with serving(home, "--with-learner") as server:
         server.signal(signal.SIGKILL)
-    # The next server's learner takes the lock once the orphan has seen that it is one.
-    with serving(home, "--with-learner") as server, RankerClient(server.address) as client:
-        assert client.versions()["posterior"]["version"]
+    wait_until(lambda: not processes_on(home))
+    with serving(home, "--with-learner") as server:
         assert server.signal(signal.SIGTERM) == 0
+    assert not processes_on(home)
