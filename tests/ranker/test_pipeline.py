@@ -160,8 +160,14 @@ def test_a_context_of_another_length_is_refused():
 
 def test_features_without_a_model_are_refused():
     asked = request([0.5])
+    featured = replace(
+        asked.candidates,
+        ctr=None,
+        numeric=np.empty((1, 0), np.float32),
+        categorical=np.empty((1, 0), np.int64),
+    )
     with pytest.raises(NotFoundError, match="has no CTR model"):
-        decide(replace(asked, candidates=replace(asked.candidates, ctr=None)))
+        decide(replace(asked, candidates=featured))
 
 
 def test_creatives_without_a_catalogue_are_refused():
