@@ -18,7 +18,7 @@ from ranker.scoring.command import train_ctr_command
 from ranker.serving.command import serve_command
 
 # What `pip install adranker` leaves out: training and reports need it, serving does not.
-LEARN_EXTRA = frozenset({"matplotlib", "onnx", "pandas", "pyro", "sklearn", "torch"})
+LEARN_EXTRA = frozenset({"jinja2", "matplotlib", "onnx", "pyro", "sklearn", "torch"})
 
 Address = Annotated[str, typer.Option(help="Where the server listens.")]
 HomeOption = Annotated[Path, typer.Option(help="Directory of schemas, models, creatives and events.")]

@@ -94,10 +94,15 @@ def read_log(policy: Literal["bts", "random"]) -> BanditLog:
 @cache
 def read_census() -> Census:
     """Read the 48,842 people."""
-    columns = parquet.read_table(DATA / "adult.parquet").to_pandas()
-    names = [name for name in columns.columns if name != "income"]
+    table = parquet.read_table(DATA / "adult.parquet")
+    columns = {
+        name: table[name].combine_chunks().dictionary_encode()
+        for name in table.column_names
+        if name != "income"
+    }
+    classes = [INCOME_CLASSES.index(name) for name in table["income"].to_pylist()]
     return Census(
-        fields={name: tuple(columns[name].cat.categories) for name in names},
-        codes=np.stack([columns[name].cat.codes.to_numpy().astype(np.int64) for name in names], axis=1),
-        classes=columns["income"].map(INCOME_CLASSES.index).to_numpy().astype(np.int64),
+        fields={name: tuple(column.dictionary.to_pylist()) for name, column in columns.items()},
+        codes=np.stack([column.indices.to_numpy().astype(np.int64) for column in columns.values()], axis=1),
+        classes=np.array(classes, dtype=np.int64),
     )
