@@ -70,7 +70,7 @@ def difference_to_highs(problem: SlateProblem, solution: Solution) -> float:
     except ArithmeticError:
         return float("nan")
     scale = unit(problem.value) * problem.attention.sum()
-    return abs(solution.objective - expected.objective) / max(abs(expected.objective), 1e-3 * scale)
+    return float(abs(solution.objective - expected.objective) / max(abs(expected.objective), 1e-3 * scale))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy import sparse
@@ -50,7 +50,7 @@ def solve_highs(program: dict[str, Any], presolve: bool) -> tuple[float, float]:
     """Returns CPU seconds and objective of HiGHS."""
     import highspy
 
-    highs = highspy.Highs()
+    highs = cast("Any", highspy).Highs()
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("threads", 1)
     highs.setOptionValue("presolve", "on" if presolve else "off")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+import numba
 import numpy as np
 
 from ranker.errors import InvalidInputError
@@ -105,7 +105,7 @@ def solve_many(
     num_problems = batch.request.limits.shape[0]
     starts = range(0, num_problems, PROBLEMS_PER_TASK)
     tasks = [part(batch.request, b, b + PROBLEMS_PER_TASK) for b in starts]
-    with ThreadPoolExecutor(num_threads or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(num_threads or numba.get_num_threads()) as pool:
         parts = list(pool.map(lambda task: run(task, settings), tasks))
     joined: Any = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
     return Solutions(Answers(*joined))

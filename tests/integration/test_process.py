@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -147,3 +149,9 @@ def test_a_killed_servers_learner_does_not_outlive_it_for_long(home):
     with serving(home, "--with-learner") as server:
         assert server.signal(signal.SIGTERM) == 0
     assert not processes_on(home)
+
+
+def test_serving_loads_nothing_that_only_learning_needs():
+    code = "import sys, ranker.cli, ranker.serving.server, ranker.creative_learning; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "pyro", "sklearn", "matplotlib", "onnx", "jinja2"} & set(loaded.stdout.split())
