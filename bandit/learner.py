@@ -100,6 +100,14 @@ class CreativeLearner:
         self._current = current
         return current
 
+    def knows(self, outcome: CreativeOutcome) -> bool:
+        """Tells whether the catalogue still has what was shown: spaces and slots come and go."""
+        try:
+            self._index.rows(outcome.space_id, outcome.context, outcome.elements)
+        except CreativeError:
+            return False
+        return True
+
     def learn(self, outcomes: Sequence[CreativeOutcome], sequence: int, created_at: float) -> str:
         """Learns a batch, publishes the posterior and returns its version.
 

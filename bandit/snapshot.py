@@ -129,7 +129,14 @@ def versions(root: Path) -> list[tuple[int, str]]:
     if not root.is_dir():
         return []
     names = [path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    origins = {name: _manifest(root / name)[0] for name in names}
+    origins = {}
+    for name in names:
+        try:
+            origins[name] = _manifest(root / name)[0]
+        except SnapshotError:
+            # Pruned since it was listed, or never a snapshot; a damaged manifest is an error.
+            if (root / name / MANIFEST).exists():
+                raise
     ages = sorted((origin.sequence, origin.generation, name) for name, origin in origins.items())
     return [(sequence, name) for sequence, _, name in ages]
 

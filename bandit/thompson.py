@@ -72,6 +72,10 @@ class ThompsonSelector:
         self._ballots: OrderedDict[tuple[str, tuple[int, ...]], Ballot] = OrderedDict()
         self._lock = Lock()
 
+    def check(self, space_id: str, context: Mapping[str, int]) -> None:
+        """Raises UnknownSpaceError or ContextError where `select` would."""
+        self.index.context_rows(self.index.space(space_id).space, context)
+
     def select(self, space_id: str, context: Mapping[str, int], draw: int, u: float) -> Selection:
         """Chooses a creative by the request's draw; u uniform in [0, 1) decides about the floor.
 

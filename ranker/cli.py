@@ -161,6 +161,8 @@ def main() -> None:
         app()
     except (RankerError, CreativeError) as error:
         sys.exit(_told(f"error: {error}"))
+    except OSError as error:
+        sys.exit(_told(f"error: {error.filename or 'system'} = {error.strerror or error}"))
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in LEARN_EXTRA:
             raise

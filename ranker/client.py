@@ -37,6 +37,11 @@ ERRORS: dict[grpc.StatusCode, type[RankerError]] = {
     grpc.StatusCode.FAILED_PRECONDITION: StateError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: OverloadedError,
 }
+# What gRPC itself answers, before or without our code.
+WITHOUT_DETAILS: dict[grpc.StatusCode, tuple[type[RankerError], str]] = {
+    grpc.StatusCode.UNAVAILABLE: (StateError, "cannot be reached: try again, or another one"),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (OverloadedError, "has no room for the call: try again later"),
+}
 # Outcomes of one message: stored in one transaction.
 REPORT_SIZE = 500
 
@@ -54,8 +59,9 @@ class Report:
 class RankerClient:
     """A connection to one server; threads may share it.
 
-    Errors that name a field come back as `ranker.errors`; all others (a deadline, a lost connection) are
-    grpc.RpcError. Asking again after one is safe: a request id is answered with its stored decision.
+    Errors that name a field come back as `ranker.errors`, a server that cannot be reached as StateError and
+    one that has no room for a call as OverloadedError; all others (a deadline) are grpc.RpcError. Asking
+    again after one is safe: a request id is answered with its stored decision.
     """
 
     def __init__(self, address: str, timeout_seconds: float = 5.0) -> None:
@@ -102,7 +108,8 @@ class RankerClient:
 
     def versions(self) -> dict[str, object]:
         """Returns what is served."""
-        answer = self._admin.ListVersions(admin_pb2.ListVersionsRequest(), timeout=self._timeout)
+        with _our_errors():
+            answer = self._admin.ListVersions(admin_pb2.ListVersionsRequest(), timeout=self._timeout)
         return MessageToDict(answer.versions, preserving_proto_field_name=True)
 
     def reload(self) -> dict[str, object]:
@@ -124,6 +131,9 @@ def _our_errors() -> Iterator[None]:
         yield
     except grpc.RpcError as error:
         status = rpc_status.from_call(error) if isinstance(error, grpc.Call) else None
+        if status is None and error.code() in WITHOUT_DETAILS:
+            kind, problem = WITHOUT_DETAILS[error.code()]
+            raise kind("server", error.details(), problem) from error
         info = error_details_pb2.ErrorInfo()
         if status is None or not any(detail.Unpack(info) for detail in status.details):
             raise

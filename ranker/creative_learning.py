@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import time
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from ranker.learning import LearningSettings
 
 
+logger = logging.getLogger(__name__)
+
+
 class CreativeRewards:
     """A `RewardLearner` that learns from the positions that showed a creative."""
 
@@ -41,7 +45,10 @@ class CreativeRewards:
 
     def learn(self, rewards: Sequence[JoinedReward]) -> str | None:
         """Learns and publishes; returns the new version, or None where no reward was of a creative."""
-        outcomes = [outcome for reward in rewards if (outcome := _outcome(reward)) is not None]
+        shown = [outcome for reward in rewards if (outcome := _outcome(reward)) is not None]
+        outcomes = [outcome for outcome in shown if self._learner.knows(outcome)]
+        if len(outcomes) < len(shown):
+            logger.warning("%d rewards of retired creatives are not learned", len(shown) - len(outcomes))
         version = self._learner.learn(outcomes, rewards[-1].sequence, self._clock()) if outcomes else None
         self._sequence = rewards[-1].sequence
         return version
@@ -82,6 +89,7 @@ def learn_until(
     published: Callable[[str, int], None],
 ) -> None:
     """Learns until stopped; tells each new version and its sequence. One learner a home: it holds a lock."""
+    home.check()
     with learner_lock(home):
         rewards = CreativeRewards(creative_learner(home, inference), time.time)
         if not home.events.is_file():

@@ -36,6 +36,9 @@ class CreativeSelector(Protocol):
     def num_draws(self) -> int:
         """Size of the version's frozen pool of posterior draws."""
 
+    def check(self, space_id: str, context: Mapping[str, int]) -> None:
+        """Raises what `select` would."""
+
     def select(self, space_id: str, context: Mapping[str, int], draw: int, u: float) -> Selection:
         """Returns the best feasible composition under posterior draw `draw`; a random one where u < floor.
 

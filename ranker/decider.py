@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ranker.errors import InvalidInputError
+from ranker.errors import InvalidInputError, RankerError
 from ranker.events.settings import Durability
 from ranker.pipeline import rank
 
@@ -31,9 +31,18 @@ class Decider:
     def decide(self, request: RankRequest, timer: StageTimer) -> Decision:
         """Returns the decision, kept as the store's durability says; a retry gets the one that is kept.
 
+        Under QUEUED nobody waits to learn what is kept, so a retry may be answered with another draw.
+
         Raises what `pipeline.rank` raises, and InvalidInputError where the id belongs to another request.
         """
-        decision = rank(request, self._current_snapshot(), self._settings, timer)
+        try:
+            decision = rank(request, self._current_snapshot(), self._settings, timer)
+        except RankerError:
+            # A retry is answered even where its model, schema or space is no longer served.
+            stored = self._store.find_decision(request.request_id)
+            if stored is None or stored.request_hash != request.content_hash:
+                raise
+            return stored
         if request.mode.no_log:
             return decision
         kept = self._store.record_decision(decision)

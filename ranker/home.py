@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ranker.errors import NotFoundError
+from ranker.errors import NotFoundError, StateError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,10 +57,17 @@ class Home:
     def draw_key(self) -> bytes:
         """Returns the secret of the draws, made at the first call; replicas share it through the home."""
         path = self.root / "draw.key"
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_bytes()
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(DRAW_KEY_BYTES))
-        return path.read_bytes()
+        if not path.exists():
+            # Written under another name: a reader sees a whole key, and the first of two writers wins.
+            draft = self.root / f".draw.key.{os.getpid()}"
+            draft.touch(mode=0o600)
+            draft.write_bytes(secrets.token_bytes(DRAW_KEY_BYTES))
+            with suppress(FileExistsError):
+                path.hardlink_to(draft)
+            draft.unlink()
+        key = path.read_bytes()
+        if len(key) != DRAW_KEY_BYTES:
+            raise StateError(
+                str(path), f"{len(key)} bytes", f"must have {DRAW_KEY_BYTES}: restore or remove it"
+            )
+        return key

@@ -43,7 +43,7 @@ class LearningSettings:
     # Longest that a reward waits for its batch to fill.
     max_wait_seconds: float = 2.0
     # Most rewards that one posterior takes in; what is left makes the next.
-    max_batch_size: int = 20_000
+    max_batch_size: int = 5_000
     # Pause before looking again.
     poll_seconds: float = 0.1
 

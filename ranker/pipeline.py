@@ -106,6 +106,7 @@ def rank(request: RankRequest, snapshot: Snapshot, settings: PipelineSettings, t
       StateError: creatives are asked for and none are served.
     """
     context = _context_by_name(request, snapshot.schema(request.schema_id))
+    _check_creatives(request, snapshot, context)
     scores = _score(request, snapshot)
     timer.lap("score")
     policy = _solve(request, scores, settings)
@@ -125,7 +126,22 @@ def _context_by_name(request: RankRequest, schema: FeatureSchema) -> dict[str, i
         raise InvalidInputError(
             "context.categorical.length", len(ids), f"schema {schema.schema_id} has {len(names)}: {names}"
         )
+    for name, value, size in zip(names, ids.tolist(), schema.num_ids.tolist(), strict=False):
+        if not 0 <= value < size:
+            raise InvalidInputError(f"context[{name}]", value, f"must lie in 0 … {size - 1}")
     return dict(zip(names, ids.tolist(), strict=True))
+
+
+def _check_creatives(request: RankRequest, snapshot: Snapshot, context: dict[str, int]) -> None:
+    """Refuses what a creative would be refused for, whether its ad is drawn or not.
+
+    Else the log would hold only those draws that happened not to show the ad.
+    """
+    spaces = {space_id for space_id in request.candidates.creative_space_ids if space_id}
+    if spaces:
+        selector = snapshot.creative_selector()
+        for space_id in sorted(spaces):
+            selector.check(space_id, context)
 
 
 def _score(request: RankRequest, snapshot: Snapshot) -> _Scores:

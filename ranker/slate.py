@@ -5,6 +5,7 @@ Shapes: n candidates, k positions, K constraints, d numeric and c categorical fe
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats: TypeAlias = NDArray[np.float64]
+
+
+# What one request may ask for. Far above any page, far below what would occupy a server.
+MAX_CANDIDATES = 20_000
+MAX_POSITIONS = 500
+MAX_CONSTRAINTS = 64
+MAX_ID_LENGTH = 256
+# Sums of products of two such numbers stay finite.
+MAX_MAGNITUDE = 1e30
+_MAGNITUDE = f"must be finite and at most {MAX_MAGNITUDE:g} in size"
 
 
 class Relation(StrEnum):
@@ -50,11 +61,11 @@ class Constraint:
         where = f"constraints[{self.name}]"
         if not self.name:
             raise InvalidInputError("constraints.name", self.name, "give every constraint a name")
-        if not np.isfinite(self.limit):
-            raise InvalidInputError(f"{where}.limit", self.limit, "must be finite")
+        if not abs(self.limit) <= MAX_MAGNITUDE:
+            raise InvalidInputError(f"{where}.limit", self.limit, _MAGNITUDE)
         price = self.violation_price
-        if price is not None and not (np.isfinite(price) and price > 0):
-            raise InvalidInputError(f"{where}.violation_price", price, "must be finite and positive")
+        if price is not None and not 0 < price <= MAX_MAGNITUDE:
+            raise InvalidInputError(f"{where}.violation_price", price, f"must be positive; {_MAGNITUDE}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,10 @@ class Candidates:
         n = len(self.ids)
         if n == 0:
             raise InvalidInputError("candidates.ids", [], "there must be at least one candidate")
+        if n > MAX_CANDIDATES:
+            raise InvalidInputError("candidates.ids.length", n, f"at most {MAX_CANDIDATES}")
+        for i, name in enumerate(self.ids):
+            _check_id(f"candidates.ids[{i}]", name)
         _no_duplicates("candidates.ids", self.ids)
         _one_per_candidate("candidates.bids", self.bids, n)
         _finite("candidates.bids", self.bids)
@@ -137,13 +152,18 @@ class RankRequest:
 
     def __post_init__(self) -> None:
         n, k = len(self.candidates.ids), self.num_positions
-        if not self.request_id:
-            raise InvalidInputError("request_id", self.request_id, "must not be empty")
-        if k < 1:
-            raise InvalidInputError("num_positions", k, "must be at least 1")
+        _check_id("request_id", self.request_id)
+        if not 1 <= k <= MAX_POSITIONS:
+            raise InvalidInputError("num_positions", k, f"must lie in 1 … {MAX_POSITIONS}")
         if k > n:
             raise InvalidInputError("num_positions", k, f"exceeds the number of candidates ({n})")
+        if len(self.constraints) > MAX_CONSTRAINTS:
+            raise InvalidInputError("constraints.length", len(self.constraints), f"at most {MAX_CONSTRAINTS}")
         _no_duplicates("constraints.name", [c.name for c in self.constraints])
+        if self.candidates.ctr is not None and self.model_version:
+            raise InvalidInputError(
+                "model_version", self.model_version, "candidates.ctr takes the model's place"
+            )
         if self.constraints:
             if self.constraint_weights.shape != (len(self.constraints), n):
                 raise InvalidInputError(
@@ -226,8 +246,13 @@ class Decision:
 
 def _no_duplicates(name: str, values: Sequence[str]) -> None:
     if len(set(values)) < len(values):
-        twice = next(v for i, v in enumerate(values) if v in values[:i])
+        twice, _ = Counter(values).most_common(1)[0]
         raise InvalidInputError(name, twice, "appears more than once")
+
+
+def _check_id(name: str, value: str) -> None:
+    if not 1 <= len(value) <= MAX_ID_LENGTH:
+        raise InvalidInputError(name, value, f"must have 1 … {MAX_ID_LENGTH} characters")
 
 
 def _one_per_candidate(name: str, values: Floats, n: int) -> None:
@@ -236,20 +261,21 @@ def _one_per_candidate(name: str, values: Floats, n: int) -> None:
 
 
 def _finite(name: str, values: Floats) -> None:
-    bad = ~np.isfinite(values)
+    bad = ~(np.abs(values) <= MAX_MAGNITUDE)
     if bad.any():
         at = np.unravel_index(int(np.argmax(bad)), values.shape)
         index = ", ".join(str(int(i)) for i in at)
-        raise InvalidInputError(f"{name}[{index}]", float(values[at]), "must be finite")
+        raise InvalidInputError(f"{name}[{index}]", float(values[at]), _MAGNITUDE)
 
 
 def _check_attention(attention: Floats, k: int) -> None:
     if attention.shape != (k,):
         raise InvalidInputError("attention.shape", attention.shape, f"must be one a position: ({k},)")
     _finite("attention", attention)
-    if (attention <= 0).any():
-        j = int(np.argmax(attention <= 0))
-        raise InvalidInputError(f"attention[{j}]", float(attention[j]), "must be positive")
+    outside = (attention <= 0) | (attention > 1)
+    if outside.any():
+        j = int(np.argmax(outside))
+        raise InvalidInputError(f"attention[{j}]", float(attention[j]), "must lie in (0, 1]: it is a chance")
     rising = np.diff(attention) > 0
     if rising.any():
         j = int(np.argmax(rising)) + 1

@@ -22,10 +22,10 @@ _FIND_RECORD = """
 SELECT record FROM decision_records WHERE decision = (SELECT id FROM decisions WHERE decision_id = ?)
 """
 _JOINED_AFTER = """
-SELECT sequence, joined_rewards.decision, position, reward, expired, record
-FROM joined_rewards JOIN decision_records USING (decision)
+SELECT sequence, decision, position, reward, expired FROM joined_rewards
 WHERE sequence > ? ORDER BY sequence LIMIT ?
 """
+_RECORD = "SELECT record FROM decision_records WHERE decision = ?"
 TALLIES = "SELECT name, number FROM tallies"
 
 
@@ -45,13 +45,11 @@ class EventReader:
     def joined_after(self, sequence: int, limit: int) -> list[JoinedReward]:
         """Read the committed rewards above a sequence, in its order: none ever appears below it later."""
         rows = self._read(_JOINED_AFTER, (sequence, limit))
-        decisions: dict[int, Decision] = {}
-        for _, decision, _, _, _, record in rows:
-            if decision not in decisions:
-                decisions[decision] = decode(record)
+        # Each record once: a decision has as many rewards as positions.
+        decisions = {key: decode(self._read(_RECORD, (key,))[0][0]) for key in {row[1] for row in rows}}
         return [
             JoinedReward(number, decisions[decision], position, reward, bool(expired))
-            for number, decision, position, reward, expired, _ in rows
+            for number, decision, position, reward, expired in rows
         ]
 
     def counts(self) -> EventCounts:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ranker.slate import Decision
 
 
+END_OF_TIME = 253_402_300_800.0  # the year 10,000, beyond which protobuf has no timestamps
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What was seen to happen at one position of one decision. The event id makes reports idempotent."""
@@ -32,6 +35,10 @@ class Outcome:
         for name in ("reward", "occurred_at"):
             if not np.isfinite(getattr(self, name)):
                 raise InvalidInputError(f"outcome.{name}", getattr(self, name), "must be finite")
+        if not 0 <= self.occurred_at < END_OF_TIME:
+            raise InvalidInputError(
+                "outcome.occurred_at", self.occurred_at, "must lie in the years 1970 … 9999"
+            )
         if self.reward not in (0.0, 1.0):
             raise InvalidInputError(
                 "outcome.reward", self.reward, "must be 0 or 1: it happened or it did not"

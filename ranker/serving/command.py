@@ -30,12 +30,16 @@ def serve_command(
     What is not given comes from ADRANKER_<OPTION>, else from the default: see ranker/serving/settings.py.
     """
     # Not above: every command imports this module, and gRPC takes its time.
+    from ranker.creative_learning import Inference
+    from ranker.errors import InvalidInputError
     from ranker.home import Home
     from ranker.serving.learner_process import LearnerProcess
     from ranker.serving.server import Server
     from ranker.serving.settings import settings_from_environment
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    if inference not in set(Inference):
+        raise InvalidInputError("inference", inference, f"must be one of {', '.join(Inference)}")
     settings = settings_from_environment(
         home=home,
         host=host,

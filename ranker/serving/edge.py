@@ -88,7 +88,7 @@ class EdgeInterceptor(grpc.ServerInterceptor):
             inflight.inc()
             try:
                 answer = behavior(decode(raw), context)
-                code = "OK"
+                code = "OK" if context.is_active() else "CANCELLED"
                 return answer
             except self._errors.expected as error:
                 status = self._errors.status(error)

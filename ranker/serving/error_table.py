@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 DOMAIN = "adranker"
+# Errors travel as HTTP/2 trailers, which clients cap at 8 KiB: longer ones would arrive as another error.
+MAX_VALUE_LENGTH = 256
+MAX_MESSAGE_LENGTH = 1024
 
 
 class FieldError(Protocol):
@@ -48,24 +51,32 @@ class ErrorTable:
     def status(self, error: Exception) -> status_pb2.Status:
         """Writes an expected error: BadRequest names the field, ErrorInfo the value too."""
         field, value = _field_and_value(error)
-        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=str(error))
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=_message(error))
         info = error_details_pb2.ErrorInfo(
             reason=type(error).__name__, domain=DOMAIN, metadata={"field": field, "value": value}
         )
         details = [error_details_pb2.BadRequest(field_violations=[violation]), info]
         return status_pb2.Status(
-            code=self.code(error), message=str(error), details=[_packed(detail) for detail in details]
+            code=self.code(error), message=_message(error), details=[_packed(detail) for detail in details]
         )
 
     def item_error(self, error: Exception) -> ranker_pb2.RankError:
         """Writes an expected error as one item of a batch."""
         field, value = _field_and_value(error)
-        return ranker_pb2.RankError(code=self.code(error), field=field, value=value, message=str(error))
+        return ranker_pb2.RankError(code=self.code(error), field=field, value=value, message=_message(error))
 
 
 def _field_and_value(error: Exception) -> tuple[str, str]:
     ours = cast("FieldError", error)
-    return ours.field, str(ours.value)
+    return _cut(ours.field, MAX_VALUE_LENGTH), _cut(str(ours.value), MAX_VALUE_LENGTH)
+
+
+def _message(error: Exception) -> str:
+    return _cut(str(error), MAX_MESSAGE_LENGTH)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _packed(detail: Message) -> any_pb2.Any:

@@ -31,9 +31,10 @@ def load_snapshot(home: Home, last: Snapshot | None) -> Snapshot:
     same_models = last is not None and {k: list(v) for k, v in last.scorers.items()} == {
         k: list(v) for k, v in scorers.items()
     }
-    if last is not None and same_models and version == (last.selector.version if last.selector else None):
-        return last
     schemas = _schemas(home, scorers)
+    same_posterior = last is not None and version == (last.selector.version if last.selector else None)
+    if last is not None and same_models and same_posterior and schemas == last.schemas:
+        return last
     if version is None:
         return Snapshot(schemas, scorers)
     if last is not None and last.selector is not None and last.selector.version == version:

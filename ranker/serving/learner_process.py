@@ -33,8 +33,8 @@ class LearnerProcess:
     def close(self) -> None:
         """Lets it finish its batch, then waits for its end."""
         self._stop.set()
+        self._watcher.join()  # before the end of the process, which it would take for a crash
         self._process.terminate()
-        self._watcher.join()
         self._process.wait()
         self._metrics.learner_up.set(0)
 

@@ -33,6 +33,7 @@ class Registry:
         self._metrics = metrics
         self._expected = expected
         self._lock = threading.Lock()
+        self._told = ""
         self._current = load(None)
         self._announce()
 
@@ -55,17 +56,15 @@ class Registry:
                 self._metrics.reloads.inc()
                 self._announce()
 
-    def poll(self, stop: threading.Event, seconds: float) -> None:
-        """Reloads every so many seconds until stopped."""
-        told = ""
-        while not stop.wait(seconds):
-            try:
-                self.reload()
-                told = ""
-            except StateError as error:
-                if str(error) != told:  # once an incident, not once a poll
-                    logger.error("%s", error)
-                    told = str(error)
+    def poll(self) -> None:
+        """Reloads; what cannot be loaded is logged, once an incident and not once a poll."""
+        try:
+            self.reload()
+            self._told = ""
+        except StateError as error:
+            if str(error) != self._told:
+                logger.error("%s", error)
+                self._told = str(error)
 
     def _announce(self) -> None:
         posterior = self._current.posterior

@@ -128,6 +128,7 @@ def _constraint_weights(
             "constraint_weights.weights.num_rows", len(weights), f"names are {len(names)}"
         )
     known = {c.name for c in constraints}
+    row = {name: i for i, name in enumerate(names)}
     for i, name in enumerate(names):
         if name not in known:
             raise InvalidInputError(
@@ -135,16 +136,16 @@ def _constraint_weights(
                 name,
                 f"no such constraint; named are {sorted(known)}",
             )
-        if name in names[:i]:
+        if row[name] != i:
             raise InvalidInputError(
                 f"constraint_weights.constraint_names[{i}]", name, "appears more than once"
             )
     for i, constraint in enumerate(constraints):
-        if constraint.name not in names:
+        if constraint.name not in row:
             raise InvalidInputError(
                 f"constraints[{i}].name", constraint.name, "has no row in constraint_weights"
             )
-    return weights[[names.index(c.name) for c in constraints]].astype(np.float64)
+    return weights[[row[c.name] for c in constraints]].astype(np.float64)
 
 
 def outcome_from_proto(message: event_pb2.Outcome) -> Outcome:
@@ -156,7 +157,7 @@ def outcome_from_proto(message: event_pb2.Outcome) -> Outcome:
         position=message.position,
         event_type=message.event_type,
         reward=message.reward,
-        occurred_at=message.occurred_at.ToNanoseconds() / 1e9 if stamped else time.time(),
+        occurred_at=message.occurred_at.seconds + message.occurred_at.nanos / 1e9 if stamped else time.time(),
     )
 
 

@@ -42,6 +42,8 @@ from ranker.serving.servicers import AdminServicer, LearnerServicer, RankerServi
 from ranker.solver import warm_up
 
 if TYPE_CHECKING:
+    from wsgiref.simple_server import WSGIServer
+
     from ranker.serving.settings import ServerSettings
 
 logger = logging.getLogger(__name__)
@@ -87,33 +89,54 @@ class Server:
         self._edge = EdgeInterceptor(self.parts.metrics, self.parts.errors, settings.max_message_bytes)
         self._health = health.HealthServicer()
         self._grpc = self._grpc_server()
-        port = self._grpc.add_insecure_port(f"{settings.host}:{settings.port}")
+        port = self._bound_port()
         self.address = f"{settings.host}:{port}"
-        self._scrapes, _ = start_http_server(
-            settings.metrics_port, settings.host, registry=self.parts.metrics.registry
-        )
+        self._scrapes = self._scrape_server()
         self.metrics_address = f"{settings.host}:{self._scrapes.server_port}"
-        self._poller = threading.Thread(
-            target=self.parts.registry.poll, args=(self._stop, settings.reload_seconds), name="reload"
-        )
+        self._watcher = threading.Thread(target=self._watch, name="watch")
 
     def start(self) -> None:
         """Answers from now on."""
         self._grpc.start()
-        self._poller.start()
+        self._watcher.start()
         self._tell_health(health_pb2.HealthCheckResponse.SERVING)
 
     def close(self) -> None:
         """Refuses new calls, finishes the accepted ones, writes what is queued."""
+        self._stop.set()
+        self._watcher.join()  # or it might say SERVING once more
         self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._edge.drain()
         time.sleep(LAME_DUCK_SECONDS)
         self._grpc.stop(self._settings.drain_seconds).wait()
-        self._stop.set()
-        self._poller.join()
         self.parts.store.close()
         self._scrapes.shutdown()
         self._scrapes.server_close()
+
+    def _watch(self) -> None:
+        """Takes up new versions; says NOT_SERVING while decisions cannot be kept."""
+        while not self._stop.wait(self._settings.reload_seconds):
+            self.parts.registry.poll()
+            try:
+                self.parts.store.check()
+                self._tell_health(health_pb2.HealthCheckResponse.SERVING)
+            except StateError as error:
+                logger.error("%s", error)
+                self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    def _bound_port(self) -> int:
+        address = f"{self._settings.host}:{self._settings.port}"
+        try:
+            return self._grpc.add_insecure_port(address)
+        except RuntimeError as error:
+            raise StateError("address", address, "cannot be listened on; is it taken?") from error
+
+    def _scrape_server(self) -> WSGIServer:
+        host, port = self._settings.host, self._settings.metrics_port
+        try:
+            return start_http_server(port, host, registry=self.parts.metrics.registry)[0]
+        except OSError as error:
+            raise StateError("metrics_address", f"{host}:{port}", str(error.strerror)) from error
 
     def _tell_health(self, status: int) -> None:
         for service in ("", *SERVICES):
@@ -122,7 +145,10 @@ class Server:
     def _grpc_server(self) -> grpc.Server:
         settings, parts = self._settings, self.parts
         server = grpc.server(
-            ThreadPoolExecutor(settings.num_workers, thread_name_prefix="rpc"),
+            # Streams hold their threads; two more are for reflection, which streams as well.
+            ThreadPoolExecutor(
+                settings.num_workers + settings.max_report_streams + 2, thread_name_prefix="rpc"
+            ),
             interceptors=[self._edge],
             maximum_concurrent_rpcs=settings.max_concurrent_calls,
             options=[
@@ -134,7 +160,9 @@ class Server:
         ranker_pb2_grpc.add_RankerServiceServicer_to_server(
             RankerServicer(parts.decider, parts.metrics, parts.errors), server
         )
-        learner_pb2_grpc.add_LearnerServiceServicer_to_server(LearnerServicer(parts.store), server)
+        learner_pb2_grpc.add_LearnerServiceServicer_to_server(
+            LearnerServicer(parts.store, settings.max_report_streams), server
+        )
         admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(parts.registry), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if settings.reflection:
@@ -151,7 +179,8 @@ def _parts(settings: ServerSettings) -> _Parts:
     _publish_prior(home)
     metrics = Metrics()
     metrics.exploration_ratio.set(settings.exploration_ratio)
-    registry = Registry(partial(load_snapshot, home), metrics, (RankerError, CreativeError))
+    unloadable = (RankerError, CreativeError, OSError, UnicodeError)
+    registry = Registry(partial(load_snapshot, home), metrics, unloadable)
     _check_servable(home, registry)
     store = SqliteEventStore(
         home.events,

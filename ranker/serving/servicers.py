@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from typing import TYPE_CHECKING
+
+from google.rpc import code_pb2
 
 from ads.ranker.v1 import (
     admin_pb2,
     admin_pb2_grpc,
+    event_pb2,
     learner_pb2,
     learner_pb2_grpc,
     ranker_pb2,
     ranker_pb2_grpc,
 )
-from ranker.errors import InvalidInputError, NotFoundError
+from ranker.errors import InvalidInputError, NotFoundError, OverloadedError
 from ranker.events.store import OutcomeStatus
 from ranker.serving.answer_conversion import answer_to_proto
 from ranker.serving.request_conversion import outcome_from_proto, request_from_proto
@@ -58,7 +62,9 @@ class RankerServicer(ranker_pb2_grpc.RankerServiceServicer):
         try:
             return ranker_pb2.RankResult(response=self._answer(message))
         except self._errors.expected as error:
-            return ranker_pb2.RankResult(error=self._errors.item_error(error))
+            item = self._errors.item_error(error)
+            self._metrics.batch_errors.labels(code_pb2.Code.Name(item.code)).inc()
+            return ranker_pb2.RankResult(error=item)
 
     def _answer(self, message: ranker_pb2.RankRequest) -> ranker_pb2.RankResponse:
         timer = StageTimer()
@@ -74,16 +80,30 @@ class RankerServicer(ranker_pb2_grpc.RankerServiceServicer):
 class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
     """Takes outcomes."""
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: EventStore, max_streams: int) -> None:
         self._store = store
+        self._max_streams = max_streams
+        self._streams = threading.BoundedSemaphore(max_streams)
 
     def ReportOutcomes(
         self, request_iterator: Iterator[learner_pb2.ReportOutcomesRequest], context: grpc.ServicerContext
     ) -> learner_pb2.ReportOutcomesResponse:
         """Stores message by message; answers once everything is stored."""
+        if not self._streams.acquire(blocking=False):
+            raise OverloadedError(
+                "streams", self._max_streams, "all are taken: send in shorter streams, later"
+            )
+        try:
+            return self._stored(request_iterator)
+        finally:
+            self._streams.release()
+
+    def _stored(
+        self, request_iterator: Iterator[learner_pb2.ReportOutcomesRequest]
+    ) -> learner_pb2.ReportOutcomesResponse:
         seen: Counter[OutcomeStatus] = Counter()
         for message in request_iterator:
-            outcomes = [outcome_from_proto(outcome) for outcome in message.outcomes]
+            outcomes = [_outcome(i, outcome) for i, outcome in enumerate(message.outcomes)]
             statuses = self._store.record_outcomes(outcomes).result()
             _refuse_unknown(outcomes, statuses)
             seen.update(statuses)
@@ -93,6 +113,14 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
             num_late=seen[OutcomeStatus.LATE],
             num_already_rewarded=seen[OutcomeStatus.ALREADY_REWARDED],
         )
+
+
+def _outcome(index: int, message: event_pb2.Outcome) -> Outcome:
+    try:
+        return outcome_from_proto(message)
+    except InvalidInputError as error:
+        field = error.field.replace("outcome", f"outcomes[{index}]", 1)
+        raise InvalidInputError(field, error.value, error.problem) from error
 
 
 def _refuse_unknown(outcomes: Sequence[Outcome], statuses: Iterable[OutcomeStatus]) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ranker.errors import InvalidInputError
+from ranker.events.settings import Durability
+
+MAX_SECONDS = 1e8  # three years
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class ServerSettings:
     metrics_port: int = 9464
     # Threads that answer calls. More than a few only queue for the interpreter lock.
     num_workers: int = 4
+    # Outcome streams open at once, each in a thread of its own; beyond, RESOURCE_EXHAUSTED.
+    max_report_streams: int = 8
     # Calls that may wait for a thread; beyond, gRPC answers RESOURCE_EXHAUSTED.
     max_concurrent_calls: int = 200
     # Larger messages are refused.
@@ -45,12 +50,14 @@ class ServerSettings:
         for name in ("port", "metrics_port"):
             if not 0 <= getattr(self, name) <= 65535:
                 raise InvalidInputError(name, getattr(self, name), "must lie in 0 … 65535")
-        for name in ("num_workers", "max_concurrent_calls", "max_message_bytes"):
+        if self.durability not in set(Durability):
+            raise InvalidInputError("durability", self.durability, f"must be one of {', '.join(Durability)}")
+        for name in ("num_workers", "max_report_streams", "max_concurrent_calls", "max_message_bytes"):
             if getattr(self, name) < 1:
                 raise InvalidInputError(name, getattr(self, name), "must be at least 1")
         for name in ("window_seconds", "reload_seconds", "drain_seconds"):
-            if not getattr(self, name) > 0:
-                raise InvalidInputError(name, getattr(self, name), "must be positive")
+            if not 0 < getattr(self, name) <= MAX_SECONDS:
+                raise InvalidInputError(name, getattr(self, name), f"must lie in (0, {MAX_SECONDS:g}]")
 
 
 def settings_from_environment(**given: Any) -> ServerSettings:

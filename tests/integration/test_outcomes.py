@@ -55,11 +55,11 @@ def test_an_unknown_position_is_refused(client, make_request):
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        ("event_id", "", "outcome.event_id"),
-        ("decision_id", "", "outcome.decision_id"),
-        ("event_type", "", "outcome.event_type"),
-        ("reward", 0.5, "outcome.reward"),
-        ("reward", float("nan"), "outcome.reward"),
+        ("event_id", "", "outcomes[0].event_id"),
+        ("decision_id", "", "outcomes[0].decision_id"),
+        ("event_type", "", "outcomes[0].event_type"),
+        ("reward", 0.5, "outcomes[0].reward"),
+        ("reward", float("nan"), "outcomes[0].reward"),
     ],
 )
 def test_a_bad_outcome_is_refused_by_field_and_value(server, client, make_request, field, value, told):
@@ -72,6 +72,7 @@ def test_a_bad_outcome_is_refused_by_field_and_value(server, client, make_reques
             stub.ReportOutcomes(iter([learner_pb2.ReportOutcomesRequest(outcomes=[outcome])]))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert caught.value.details().startswith(f"{told} = {value!r}")
+    assert server.parts.store.joined_after(0, 10) == []
 
 
 def test_an_outcome_without_a_time_happened_when_it_was_received(server, client, make_request):

@@ -35,6 +35,10 @@ class DrawnSelector:
     version = "p1"
     num_draws = 16
 
+    def check(self, space_id, context):
+        if space_id != "banner":
+            raise NotFoundError("space_id", space_id, f"unknown in {context}")
+
     def select(self, space_id, context, draw, u):  # noqa: ARG002 (the Protocol's)
         return Chosen(space_id, {"headline": f"{draw}/{context['device']}"}, 0.5, draw)
 
@@ -118,6 +122,23 @@ def test_creatives_of_a_request_share_one_draw_and_see_its_context():
     assert first.draw == third.draw
     assert first.elements == {"headline": f"{first.draw}/2"}
     assert decision.posterior_version == "p1"
+
+
+def test_a_creative_space_is_refused_whether_its_ad_is_drawn_or_not():
+    asked = request([0.5, 0.4, 0.0], k=1)
+    spaces = replace(asked.candidates, creative_space_ids=("banner", "", "typo"))
+    with pytest.raises(NotFoundError, match="typo"):
+        decide(replace(asked, candidates=spaces), selector=DrawnSelector())
+
+
+def test_a_context_id_that_the_schema_lacks_is_refused():
+    with pytest.raises(InvalidInputError, match=r"context\[device\] = 3: must lie in 0 … 2"):
+        decide(request([0.5], context=Context(np.empty(0, np.float32), np.array([3]))))
+
+
+def test_scores_and_a_pinned_model_exclude_each_other():
+    with pytest.raises(InvalidInputError, match="model_version = 'v1'"):
+        request([0.5], model_version="v1")
 
 
 def test_the_same_id_and_key_draw_the_same_slate():
