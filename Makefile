@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver bench-creatives bench-ctr bench-events clean
+.PHONY: demo serve test lint baseline bench-solver fuzz-solver bench-creatives bench-ctr bench-attention bench-events clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -23,10 +23,14 @@ baseline: .venv/dev.stamp  # after a release: what `buf breaking` compares with 
 
 bench-solver: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.solver
+fuzz-solver: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.solver_fuzz
 bench-creatives: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.creatives --data $(DATA)
 bench-ctr: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.ctr --data $(DATA)
+bench-attention: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.attention --data $(DATA)
 bench-events: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.events
 

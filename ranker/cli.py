@@ -13,6 +13,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from bandit.errors import CreativeError
+from ranker.attention.command import fit_attention_command
 from ranker.errors import InvalidInputError, RankerError
 from ranker.scoring.command import train_ctr_command
 from ranker.serving.command import serve_command
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command("serve")(serve_command)
 app.command("train-ctr")(train_ctr_command)
+app.command("fit-attention")(fit_attention_command)
 
 
 @app.command("init")
