@@ -55,22 +55,41 @@ def static(world: World, num_sessions: int, rng: np.random.Generator) -> Session
     return world.clicks(query[:, None] * m + order, rng)
 
 
-def thompson_ranked(world: World, num_sessions: int, rng: np.random.Generator) -> Sessions:
+def thompson_ranked(
+    world: World, num_sessions: int, rng: np.random.Generator, batch: int = BATCH
+) -> Sessions:
     """Returns sessions ranked by draws from Beta posteriors of each item's plain click rate.
 
-    The policy learns every 2,000 sessions, knows nothing of attention, and so reinforces its own order.
+    The policy learns after every `batch` sessions, knows nothing of attention, and reinforces its own order.
     """
-    queries, m = world.attractiveness.shape
-    clicks, impressions = np.zeros((2, world.attractiveness.size))
+    beliefs = np.ones((2, world.attractiveness.size))
     parts = []
-    for first in range(0, num_sessions, BATCH):
-        query = rng.integers(queries, size=min(BATCH, num_sessions - first))
-        candidates = query[:, None] * m + np.arange(m)
-        draws = rng.beta(1 + clicks[candidates], 1 + (impressions - clicks)[candidates])
-        order = (-draws).argsort(axis=1)[:, : len(world.attention)]
-        part = world.clicks(np.take_along_axis(candidates, order, axis=1), rng)
-        impressions += np.bincount(part.items.ravel(), minlength=len(clicks))
-        clicks += np.bincount(part.items[part.clicks], minlength=len(clicks))
-        parts.append(part)
-    items, clicked = (np.concatenate([getattr(p, name) for p in parts]) for name in ("items", "clicks"))
-    return Sessions(items, clicked, world.attractiveness.size)
+    for first in range(0, num_sessions, batch):
+        parts.append(_ranked_by_draws(world, min(batch, num_sessions - first), beliefs, rng))
+        beliefs += _evidence(parts[-1])
+    items, clicks = (np.concatenate([getattr(part, name) for part in parts]) for name in ("items", "clicks"))
+    return Sessions(items, clicks, world.attractiveness.size)
+
+
+def thompson_one_posterior(world: World, num_sessions: int, rng: np.random.Generator) -> Sessions:
+    """Returns sessions ranked by draws from one posterior, learned from 5,000 earlier shuffled slates."""
+    beliefs = 1.0 + _evidence(randomised(world, 5000, rng))
+    return _ranked_by_draws(world, num_sessions, beliefs, rng)
+
+
+def _ranked_by_draws(world: World, num_sessions: int, beliefs: Floats, rng: np.random.Generator) -> Sessions:
+    queries, m = world.attractiveness.shape
+    query = rng.integers(queries, size=num_sessions)
+    candidates = query[:, None] * m + np.arange(m)
+    draws = rng.beta(beliefs[0][candidates], beliefs[1][candidates])
+    order = (-draws).argsort(axis=1)[:, : len(world.attention)]
+    return world.clicks(np.take_along_axis(candidates, order, axis=1), rng)
+
+
+def _evidence(sessions: Sessions) -> Floats:
+    """Returns clicks and skips (2, num_items)."""
+    clicks, skips = (
+        np.bincount(sessions.items[kept], minlength=sessions.num_items)
+        for kept in (sessions.clicks, ~sessions.clicks)
+    )
+    return np.array([clicks, skips], np.float64)
