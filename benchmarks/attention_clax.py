@@ -3,7 +3,8 @@
     pip install clax-models==0.1.1 jax==0.7.2 jaxlib==0.7.2 optax==0.2.5    (an environment of its own)
     python benchmarks/attention_clax.py split.npz > clax.json
 
-Newer versions of jax lack what clax's flax imports. Trained as its documentation shows: AdamW at 0.003, early stopping on a tenth of the training sessions.
+Newer versions of jax lack what clax's flax imports. Trained as its documentation shows: AdamW at 0.003, early
+stopping on a tenth of the training sessions.
 """
 
 from __future__ import annotations

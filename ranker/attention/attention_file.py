@@ -91,6 +91,8 @@ def read_attention(path: Path) -> AttentionFile:
     expected = {"format", "version"} | {f.name for f in fields(AttentionFile)}
     if set(document) != expected:
         raise InvalidInputError(f"{path}: fields", sorted(set(document) ^ expected), "missing or not known")
+    if not isinstance(document["contexts"], dict):
+        raise InvalidInputError(f"{path}: contexts", document["contexts"], "must be an object of curves")
     file = AttentionFile(
         **{
             name: document[name] for name in ("method", "interval", "level", "num_sessions", "not_identified")
@@ -127,7 +129,9 @@ def _curve_content(curve: Curve) -> dict[str, Any]:
     return arrays | {"log_likelihood": curve.log_likelihood, "converged": curve.converged}
 
 
-def _read_curve(where: str, content: dict[str, Any]) -> Curve:
+def _read_curve(where: str, content: Any) -> Curve:
+    if not isinstance(content, dict):
+        raise InvalidInputError(where, content, "must be an object")
     missing = {f.name for f in fields(Curve)} ^ set(content)
     if missing:
         raise InvalidInputError(f"{where}.fields", sorted(missing), "missing or not known")

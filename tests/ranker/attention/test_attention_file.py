@@ -70,6 +70,8 @@ def test_what_the_file_does_not_have_is_named(
         ({"level": 0.5}, "is not the hash of the content"),
         ({"surprise": 1}, r"fields = \['surprise'\]: missing or not known"),
         ({"curve": {"attention": [1.0]}}, "curve.fields = .*missing or not known"),
+        ({"curve": [1.0, 0.5]}, r"curve = \[1.0, 0.5\]: must be an object"),
+        ({"contexts": []}, r"contexts = \[\]: must be an object of curves"),
     ],
 )
 def test_a_changed_file_is_refused(
