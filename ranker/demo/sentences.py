@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,16 +97,20 @@ def _learning(result: DemoResult) -> Finding:
 
 
 def _exactness(result: DemoResult) -> Finding:
-    policies = result.propensities.policies
-    inside = sum(policy.truth in policy.betting for policy in policies)
-    error = max(abs(policy.estimate - policy.truth) for policy in policies)
+    check = result.propensities
+    expected = sum(part.logged * part.count for part in check.bins)
+    observed = sum(part.observed * part.count for part in check.bins)
+    # Independent draws: the variance of their sum, at the mean chance of each bin.
+    deviation = math.sqrt(sum(part.logged * (1 - part.logged) * part.count for part in check.bins))
+    inside = sum(policy.truth in policy.betting for policy in check.policies)
     return Finding(
-        f"±{100 * error:.1f} points",
+        f"{observed:,.0f} of {expected:,.0f}",
         "Logged propensities are the true ones",
-        f"From the served log alone the value of {len(policies)} policies that were never run is estimated "
-        f"to within {100 * error:.1f} points of the truth; {inside} of {len(policies)} truths lie in their "
-        "95 % intervals.",
-        inside == len(policies),
+        f"By the chances in the log one of the two creatives should have been shown {expected:,.0f} "
+        f"± {1.96 * deviation:,.0f} times, and it was shown {observed:,.0f} times. From it the value "
+        f"of {len(check.policies)} policies that were never run is estimated; {inside} of "
+        f"{len(check.policies)} truths lie in their 95 % intervals.",
+        abs(observed - expected) <= 3 * deviation and inside == len(check.policies),
     )
 
 
