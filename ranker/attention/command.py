@@ -20,7 +20,7 @@ def fit_attention_command(
         typer.Argument(help="Click log, .csv or .parquet: columns session, position (from 0), item, click."),
     ],
     out: Annotated[Path, typer.Option(help="The attention file to write (JSON).")],
-    method: Annotated[Method, typer.Option(help="How to estimate.")] = Method.PBM,
+    method: Annotated[Method, typer.Option(help="How to estimate.")] = Method.HARVEST,
     by: Annotated[
         list[str] | None, typer.Option(help="Column to give curves of its own; repeatable.")
     ] = None,

@@ -32,12 +32,13 @@ def fit_dbn(
     *,
     prior_impressions: float = 0.0,
     start: Chain | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Chain:
     """Returns the DBN of greatest likelihood that EM reaches; weights (s,) count the sessions.
 
     Starts at the simplified model unless `start` is given. The prior adds impressions answered at that
     model's mean rates. Each step raises likelihood × prior; stops
-    where a step gains less than 1e-8 per session, or after 2,000 steps (`converged` says which).
+    where a step gains less than `tolerance` per session, or after 2,000 steps (`converged` says which).
     Source: Chapelle and Zhang (2009), "A dynamic Bayesian network click model for web search ranking",
     section 3 and appendix.
     """
@@ -52,7 +53,7 @@ def fit_dbn(
     reached, converged, step = -np.inf, False, 0
     while not converged and step < MAX_STEPS:
         parameters, value = em_step(sessions, weights, parameters, (prior_impressions, means))
-        converged = value - reached <= TOLERANCE * weights.sum()
+        converged = value - reached <= tolerance * weights.sum()
         reached, step = value, step + 1
     return Chain("dbn", *parameters, num_steps=step, converged=bool(converged))
 

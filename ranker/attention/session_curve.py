@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = NDArray[np.float64]
 
+RESAMPLE_TOLERANCE = 1e-6
+
 
 class Fit(Protocol):
     """Fits a model to weighted sessions."""
@@ -68,8 +70,8 @@ def session_curve(
 
 
 def _refit(fit: Fit, model: Chain, sessions: Sessions, weights: Floats) -> Chain:
-    if model.name == "dbn":  # near the first answer already: a tenth of the steps
-        return fit_dbn(sessions, weights, start=model)
+    if model.name == "dbn":  # near the first answer already, and no sharper than the resample is
+        return fit_dbn(sessions, weights, start=model, tolerance=RESAMPLE_TOLERANCE)
     return fit(sessions, weights)
 
 

@@ -46,6 +46,7 @@ def test_the_command_writes_a_file_that_requests_can_use(
     line = json.loads(answer.stdout)
     file = read_attention(out)
     assert line["version"] == file.version
+    assert line["method"] == "harvest"
     np.testing.assert_allclose(file.attention(2), [1, 0.5], atol=1e-6)
     assert set(line["contexts"]) == {"device=phone", "device=desk"}
 
