@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ranker.errors import InvalidInputError, RankerError
-from ranker.events.settings import Durability
 from ranker.pipeline import rank
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class Decider:
         try:
             decision = rank(request, self._current_snapshot(), self._settings, timer)
         except RankerError:
-            # A retry is answered even where its model, schema or space is no longer served.
+            # A retry is answered even where its model or schema is no longer served.
             stored = self._store.find_decision(request.request_id)
             if stored is None or stored.request_hash != request.content_hash:
                 raise
@@ -46,7 +45,7 @@ class Decider:
         if request.mode.no_log:
             return decision
         kept = self._store.record_decision(decision)
-        if self._store.durability is not Durability.QUEUED:
+        if self._store.durability.waits:
             decision = kept.result().decision
         timer.lap("log")
         if decision.request_hash != request.content_hash:
