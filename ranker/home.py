@@ -43,6 +43,11 @@ class Home:
         return self.root / "creatives" / "posteriors"
 
     @property
+    def attention(self) -> Path:
+        """The attention file, of `adranker fit-attention`; may be absent."""
+        return self.root / "attention.json"
+
+    @property
     def events(self) -> Path:
         """The database of decisions and outcomes."""
         return self.root / "events" / "events.db"

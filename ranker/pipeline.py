@@ -54,6 +54,7 @@ class _Scores:
     value: Floats  # (n,)
     attention: Floats  # (k,)
     model_version: str
+    attention_version: str  # "": the request brought its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,6 @@ class _Creatives:
     posterior_version: str
 
 
-def default_attention(num_positions: int) -> Floats:
-    """Returns aⱼ = 1/log₂(j + 2), `(k,)`, the discount of DCG (Järvelin & Kekäläinen 2002)."""
-    attention: Floats = 1.0 / np.log2(np.arange(num_positions) + 2.0)
-    return attention
-
-
 def request_rng(draw_key: bytes, request_id: str) -> np.random.Generator:
     """Returns the request's own random stream: the same id and key draw the same slate, on any replica."""
     digest = hashlib.blake2b(request_id.encode(), key=draw_key, digest_size=16).digest()
@@ -107,7 +102,7 @@ def rank(request: RankRequest, snapshot: Snapshot, settings: PipelineSettings, t
     """
     context = _context_by_name(request, snapshot.schema(request.schema_id))
     _check_creatives(request, snapshot, context)
-    scores = _score(request, snapshot)
+    scores = _score(request, snapshot, context)
     timer.lap("score")
     policy = _solve(request, scores, settings)
     timer.lap("solve")
@@ -144,18 +139,20 @@ def _check_creatives(request: RankRequest, snapshot: Snapshot, context: dict[str
             selector.check(space_id, context)
 
 
-def _score(request: RankRequest, snapshot: Snapshot) -> _Scores:
-    candidates, context = request.candidates, request.context
+def _score(request: RankRequest, snapshot: Snapshot, context: dict[str, int]) -> _Scores:
+    candidates, features = request.candidates, request.context
     if candidates.ctr is not None:
         ctr, version = candidates.ctr, ""
     else:
         scorer = snapshot.scorer(request.schema_id, request.model_version)
-        ctr = scorer.score(context.numeric, context.categorical, candidates.numeric, candidates.categorical)
+        ctr = scorer.score(features.numeric, features.categorical, candidates.numeric, candidates.categorical)
         version = scorer.version
-    attention = (
-        request.attention if request.attention is not None else default_attention(request.num_positions)
-    )
-    return _Scores(ctr, ctr * candidates.bids, attention, version)
+    if request.attention is not None:
+        attention, attention_version = request.attention, ""
+    else:
+        attention = snapshot.default_attention(request.num_positions, context)
+        attention_version = snapshot.attention_version
+    return _Scores(ctr, ctr * candidates.bids, attention, version, attention_version)
 
 
 def _solve(request: RankRequest, scores: _Scores, settings: PipelineSettings) -> _Policy:
@@ -245,6 +242,7 @@ def _decision(request: RankRequest, scores: _Scores, policy: _Policy, served: _S
         expected_objective=solution.objective,
         objective_bound=solution.upper_bound,
         default_reward=not request.mode.no_default_reward,
+        attention_version=scores.attention_version,
         stage_seconds=served.stage_seconds,
     )
 

@@ -242,6 +242,8 @@ class Decision:
     objective_bound: float
     default_reward: bool  # whether silence counts as reward 0 once the window has passed
     stage_seconds: dict[str, float]
+    # From here on with defaults, which records from before the field take.
+    attention_version: str = ""  # of the service's default curve; "": the request brought its own
 
 
 def _no_duplicates(name: str, values: Sequence[str]) -> None:

@@ -5,14 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ranker.errors import NotFoundError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
+    from ranker.attention.attention_file import AttentionFile
     from ranker.creatives import CreativeSelector
     from ranker.scoring.protocol import Scorer
     from ranker.scoring.schema import FeatureSchema
+
+DCG_DISCOUNT = "dcg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class Snapshot:
     scorers: Mapping[str, dict[str, Scorer]]
     selector: CreativeSelector | None = None
     posterior: PosteriorOrigin | None = None  # of the selector
+    attention: AttentionFile | None = None  # None: the discount of DCG
 
     def schema(self, schema_id: str) -> FeatureSchema:
         """Returns the schema, or raises NotFoundError."""
@@ -51,6 +59,22 @@ class Snapshot:
                 "model_version", version, f"unknown for {schema_id}; served are {list(versions)}"
             )
         return versions[version]
+
+    def default_attention(self, num_positions: int, context: Mapping[str, int]) -> NDArray[np.float64]:
+        """Returns the attention `(num_positions,)` of requests that bring none.
+
+        Without a file it is aⱼ = 1/log₂(j + 2), the discount of DCG (Järvelin & Kekäläinen 2002). Raises
+        InvalidInputError where the file has not that many positions.
+        """
+        if self.attention is None:
+            discount: NDArray[np.float64] = 1.0 / np.log2(np.arange(num_positions) + 2.0)
+            return discount
+        return self.attention.served(num_positions, context)
+
+    @property
+    def attention_version(self) -> str:
+        """The version of the default attention."""
+        return DCG_DISCOUNT if self.attention is None else self.attention.version
 
     def creative_selector(self) -> CreativeSelector:
         """Returns the selector, or raises StateError where the service has no creative catalogue."""

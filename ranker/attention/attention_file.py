@@ -13,6 +13,7 @@ from ranker.attention.curve import Curve
 from ranker.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -35,6 +36,7 @@ class AttentionFile:
     contexts: dict[str, Curve] = field(default_factory=dict)
     not_identified: dict[str, str] = field(default_factory=dict)  # context → why it has no curve
     notes: tuple[str, ...] = ()
+    context_fields: tuple[str, ...] = ()  # the fields that the contexts' names consist of
 
     def __post_init__(self) -> None:
         for name, curve in {"curve": self.curve, **self.contexts}.items():
@@ -67,6 +69,16 @@ class AttentionFile:
                 "attention.num_positions", num_positions, f"the curve has 1..{len(curve.attention)}"
             )
         return curve.attention[:num_positions].copy()
+
+    def served(self, num_positions: int, context: Mapping[str, int]) -> Floats:
+        """Returns (num_positions,) for a request's categorical context, ids by field name.
+
+        Its own context's curve where the log identified one, else the curve of all traffic. Raises
+        InvalidInputError where the file has not that many positions.
+        """
+        known = self.context_fields and all(field in context for field in self.context_fields)
+        name = ",".join(f"{field}={context[field]}" for field in self.context_fields) if known else None
+        return self.attention(num_positions, name if name in self.contexts else None)
 
 
 def write_attention(file: AttentionFile, path: Path) -> None:
@@ -103,6 +115,7 @@ def read_attention(path: Path) -> AttentionFile:
             for name, curve in document["contexts"].items()
         },
         notes=tuple(document["notes"]),
+        context_fields=tuple(document["context_fields"]),
     )
     if file.version != document["version"]:
         raise InvalidInputError(
@@ -121,6 +134,7 @@ def _content(file: AttentionFile) -> dict[str, Any]:
         "contexts": {name: _curve_content(curve) for name, curve in file.contexts.items()},
         "not_identified": file.not_identified,
         "notes": list(file.notes),
+        "context_fields": list(file.context_fields),
     }
 
 

@@ -36,6 +36,7 @@ class ClickLog:
     randomised: Bools | None = None  # (N,), rows whose slate was shuffled; None: not known
     # (N,), codes of the ranker's version: placements within one do not follow from its own clicks
     version: Ints | None = None
+    context_fields: tuple[str, ...] = ()  # what `context_names` name: ("device",) of device=phone
 
     def __post_init__(self) -> None:
         num_rows = len(self.session)
@@ -95,6 +96,7 @@ class ClickLog:
             self.context_names,
             None if self.randomised is None else self.randomised[kept],
             None if self.version is None else self.version[kept],
+            self.context_fields,
         )
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity: arrays have no truth value.
+@dataclass(frozen=True, slots=True, eq=False)
 class Curve:
     """Attention aⱼ / a₀ and the interval of each; the first position is 1 by definition."""
 

@@ -91,6 +91,7 @@ def fit_attention(
         contexts=contexts,
         not_identified=refused,
         notes=_notes(options, {"": curve} | contexts),
+        context_fields=log.context_fields,
     )
 
 

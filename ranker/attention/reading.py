@@ -60,6 +60,7 @@ def read_log(path: Path, by: tuple[str, ...] = ()) -> tuple[ClickLog, int]:
         names,
         randomised,
         None if version is None else version[settled],
+        by,
     )
     return log, int((~settled).sum())
 

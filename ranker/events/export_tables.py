@@ -37,6 +37,7 @@ DECISIONS = pa.schema(
         ("schema_id", pa.string()),
         ("model_version", pa.string()),
         ("posterior_version", pa.string()),
+        ("attention_version", pa.string()),  # "": the request brought its own attention
         ("context", pa.map_(pa.string(), pa.int64())),
         ("sequence", pa.int64()),  # of joining; null, as in the next two: not joined yet
         ("reward", pa.float64()),
@@ -115,6 +116,7 @@ def _position_row(decision: Decision, position: int, ad: ShownAd) -> Row:
         "schema_id": decision.schema_id,
         "model_version": decision.model_version,
         "posterior_version": decision.posterior_version,
+        "attention_version": decision.attention_version,
         "context": list(decision.context.items()),
     }
 

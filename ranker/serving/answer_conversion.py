@@ -32,6 +32,7 @@ class Answer:
     posterior_version: str
     exploration_ratio: float
     stage_seconds: dict[str, float]
+    attention_version: str
 
 
 def answer_to_proto(decision: Decision, stage_seconds: Mapping[str, float]) -> ranker_pb2.RankResponse:
@@ -50,6 +51,7 @@ def answer_to_proto(decision: Decision, stage_seconds: Mapping[str, float]) -> r
         posterior_version=decision.posterior_version,
         exploration_ratio=decision.exploration_ratio,
         stage_seconds=stage_seconds,
+        attention_version=decision.attention_version,
     )
 
 
@@ -103,6 +105,7 @@ def answer_from_proto(message: ranker_pb2.RankResponse) -> Answer:
         posterior_version=message.posterior_version,
         exploration_ratio=message.exploration_ratio,
         stage_seconds=dict(message.stage_seconds),
+        attention_version=message.attention_version,
     )
 
 

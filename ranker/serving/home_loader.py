@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bandit import snapshot as posterior_store
+from ranker.attention.attention_file import read_attention
 from ranker.scoring.model_store import model_directories
 from ranker.scoring.onnx_scorer import OnnxScorer
 from ranker.scoring.schema_file import read_schema
@@ -13,6 +14,8 @@ from ranker.snapshot import PosteriorOrigin, Snapshot
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ranker.attention.attention_file import AttentionFile
+    from ranker.creatives import CreativeSelector
     from ranker.home import Home
     from ranker.scoring.protocol import Scorer
     from ranker.scoring.schema import FeatureSchema
@@ -27,28 +30,32 @@ def load_snapshot(home: Home, last: Snapshot | None) -> Snapshot:
     Raises errors of `ranker` and `bandit` naming the file that cannot be served.
     """
     scorers = _scorers(home, last)
+    selector, posterior = _posterior(home, last)
+    loaded = Snapshot(_schemas(home, scorers), scorers, selector, posterior, _attention(home, last))
+    return last if last is not None and loaded == last else loaded
+
+
+def _posterior(
+    home: Home, last: Snapshot | None
+) -> tuple[CreativeSelector, PosteriorOrigin] | tuple[None, None]:
     version = posterior_store.latest(home.posteriors)
-    same_models = last is not None and {k: list(v) for k, v in last.scorers.items()} == {
-        k: list(v) for k, v in scorers.items()
-    }
-    schemas = _schemas(home, scorers)
-    same_posterior = last is not None and version == (last.selector.version if last.selector else None)
-    if last is not None and same_models and same_posterior and schemas == last.schemas:
-        return last
     if version is None:
-        return Snapshot(schemas, scorers)
-    if last is not None and last.selector is not None and last.selector.version == version:
-        return Snapshot(schemas, scorers, last.selector, last.posterior)
+        return None, None
+    if last is not None and last.selector is not None and last.selector.version == version and last.posterior:
+        return last.selector, last.posterior
     stored = posterior_store.load(home.posteriors, version)
     selector = stored.selector()
     selector.warm_up()
     origin = stored.provenance
-    return Snapshot(
-        schemas,
-        scorers,
-        selector,
-        PosteriorOrigin(origin.catalogue_version, origin.sequence, origin.created_at),
-    )
+    return selector, PosteriorOrigin(origin.catalogue_version, origin.sequence, origin.created_at)
+
+
+def _attention(home: Home, last: Snapshot | None) -> AttentionFile | None:
+    if not home.attention.is_file():
+        return None
+    file = read_attention(home.attention)
+    known = None if last is None else last.attention
+    return known if known is not None and known.version == file.version else file
 
 
 def _scorers(home: Home, last: Snapshot | None) -> dict[str, dict[str, Scorer]]:

@@ -156,7 +156,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
 
     def _versions(self) -> admin_pb2.ServedVersions:
         snapshot = self._registry.current()
-        versions = admin_pb2.ServedVersions()
+        versions = admin_pb2.ServedVersions(attention_version=snapshot.attention_version)
         for schema_id, scorers in snapshot.scorers.items():
             default = snapshot.scorer(schema_id, "").version
             for version in scorers:

@@ -13,6 +13,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from bandit.outcomes import CreativeOutcome
+from ranker.attention.attention_file import write_attention
+from ranker.attention.click_log import ClickLog
+from ranker.attention.fitting import AttentionOptions, fit_attention
 from ranker.creative_learning import creative_learner
 from ranker.errors import NotFoundError, StateError
 from ranker.home import Home
@@ -114,6 +117,37 @@ def test_a_damaged_posterior_is_refused_and_the_last_one_serves_on(server, clien
         client.reload()
     assert client.rank(make_request("after")).posterior_version == before
     assert "adranker_snapshot_reload_failures_total 1.0" in scrape(server)
+
+
+def test_an_attention_file_is_the_curve_of_requests_without_one(client, home, make_request):
+    assert (
+        client.versions()["attention_version"]
+        == client.rank(make_request("before")).attention_version
+        == "dcg"
+    )
+    sessions = np.arange(4000)
+    rng = np.random.default_rng(0)
+    items = rng.permuted(np.tile(np.arange(3), (4000, 1)), axis=1)
+    log = ClickLog(
+        session=np.repeat(sessions, 3),
+        position=np.tile(np.arange(3), 4000),
+        item=items.ravel(),
+        click=(rng.random((4000, 3)) < np.array([0.5, 0.3, 0.1])).ravel(),
+        context=np.repeat(sessions % 2, 3),
+        context_names=("device=1", "device=2"),
+        context_fields=("device",),
+    )
+    file = fit_attention(log, AttentionOptions())
+    write_attention(file, home / "attention.json")
+    assert client.reload()["attention_version"] == file.version
+    answer = client.rank(make_request("after"))
+    assert [ad.attention for ad in answer.slate] == file.attention(3, "device=1").tolist()
+    assert answer.attention_version == file.version
+
+    (home / "attention.json").write_text("{")
+    with pytest.raises(StateError, match=r"attention.json.*is not JSON.*serve on"):
+        client.reload()
+    assert client.rank(make_request("damaged")).attention_version == file.version
 
 
 def test_a_home_that_is_none_is_refused(tmp_path):

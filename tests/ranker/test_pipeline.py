@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ranker.attention.attention_file import AttentionFile
+from ranker.attention.curve import Curve
 from ranker.errors import InvalidInputError, NotFoundError, StateError
-from ranker.pipeline import PipelineSettings, default_attention, rank, request_rng
+from ranker.pipeline import PipelineSettings, rank, request_rng
 from ranker.scoring.schema import FeatureSchema, Field
 from ranker.slate import Basis, Candidates, Constraint, Context, Mode, RankRequest, Relation
 from ranker.snapshot import Snapshot
@@ -148,7 +150,40 @@ def test_the_same_id_and_key_draw_the_same_slate():
 
 
 def test_the_default_attention_is_the_discount_of_dcg():
-    assert default_attention(3) == pytest.approx([1.0, 0.6309297536, 0.5])
+    decision = decide(request([0.5, 0.4, 0.3], k=3, attention=None))
+    assert [ad.attention for ad in decision.shown] == pytest.approx([1.0, 0.6309297536, 0.5])
+    assert decision.attention_version == "dcg"
+
+
+def test_a_request_without_attention_is_answered_with_the_curve_of_its_context():
+    phones = curve_of(1.0, 0.25)
+    file = AttentionFile(
+        "harvest",
+        "delta method",
+        0.95,
+        40,
+        curve_of(1.0, 0.5),
+        {"device=2": phones},
+        context_fields=("device",),
+    )
+    snapshot = Snapshot({"s": SCHEMA}, {}, attention=file)
+
+    def shown(device, **changes):
+        context = Context(np.empty(0, np.float32), np.array([device]))
+        asked = request([0.5, 0.4], k=2, context=context, **({"attention": None} | changes))
+        decision = rank(asked, snapshot, PipelineSettings(0.0), StageTimer())
+        return [ad.attention for ad in decision.shown], decision.attention_version
+
+    assert shown(2) == ([1.0, 0.25], file.version)
+    assert shown(1) == ([1.0, 0.5], file.version)  # no curve of its own: that of all traffic
+    assert shown(2, attention=np.array([0.9, 0.8])) == ([0.9, 0.8], "")
+    with pytest.raises(InvalidInputError, match=r"attention.num_positions = 3: the curve has 1..2"):
+        rank(request([0.5] * 3, k=3, attention=None), snapshot, PipelineSettings(0.0), StageTimer())
+
+
+def curve_of(*attention):
+    a = np.array(attention)
+    return Curve(a, a, a, np.full(len(a), 100.0), np.full(len(a), 7.0))
 
 
 @settings(max_examples=50, deadline=None)
