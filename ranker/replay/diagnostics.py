@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from ranker.errors import InvalidInputError
-from ranker.replay.estimators import check_rows
+from ranker.replay.estimators.rows import check_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 # A mean weight further than this many standard errors from 1 means wrong propensities.
 MAX_MEAN_WEIGHT_ERRORS = 4.0
+# Below these, neither the value nor its interval means anything: a few rows decide both.
+MIN_EFFECTIVE_ROWS = 100
+MIN_EFFECTIVE_REWARDS = 10
 
 
 class Verdict(StrEnum):
@@ -30,6 +33,14 @@ class Verdict(StrEnum):
     WORSE = "worse"
     NOT_ANSWERABLE = "not_answerable"  # the interval of the difference contains 0
     WRONG_WEIGHTS = "wrong_weights"  # the logged propensities cannot be those of the log
+
+
+class Answerability(StrEnum):
+    """Whether the rows can tell what the target policy is worth at all."""
+
+    ANSWERED = "answered"
+    NOT_ANSWERABLE = "not_answerable"  # too few rows speak about the target
+    WRONG_WEIGHTS = "wrong_weights"  # as in `Verdict`
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,8 @@ class Diagnostics:
     max_weight: float
     num_matched: int  # rows that the target would show at least as often as the logging policy did
     num_matched_rewards: int  # of those, rows with a reward above 0
+    effective_rewards: float  # (Σwᵢrᵢ)² / Σ(wᵢrᵢ)²: as many equal rewarded rows would vary as much
+    heaviest_share: float  # of the sum of the weights, in the ten heaviest rows
 
 
 def diagnose(rewards: Floats, weights: Floats) -> Diagnostics:
@@ -53,21 +66,58 @@ def diagnose(rewards: Floats, weights: Floats) -> Diagnostics:
     check_rows(rewards, weights)
     squares = float(np.sum(weights**2))
     matched = weights >= 1
+    weighted = weights * rewards
+    rewarded = float(np.sum(weighted**2))
+    total = float(np.sum(weights))
     return Diagnostics(
         num_rows=weights.size,
-        effective_sample_size=float(np.sum(weights)) ** 2 / squares if squares > 0 else 0.0,
+        effective_sample_size=total**2 / squares if squares > 0 else 0.0,
         mean_weight=float(np.mean(weights)),
         mean_weight_error=float(np.std(weights)) / float(np.sqrt(weights.size)),
         max_weight=float(np.max(weights)),
         num_matched=int(np.count_nonzero(matched)),
         num_matched_rewards=int(np.count_nonzero(rewards[matched] > 0)),
+        effective_rewards=float(np.sum(weighted)) ** 2 / rewarded if rewarded > 0 else 0.0,
+        heaviest_share=float(np.sort(weights)[-10:].sum()) / total if total > 0 else 0.0,
     )
+
+
+def answerable(diagnostics: Diagnostics) -> tuple[Answerability, tuple[str, ...], int | None]:
+    """Say whether a value estimated from such weights is an answer, why not, and how many rows would do."""
+    d = diagnostics
+    if d.effective_sample_size == 0:
+        return Answerability.NOT_ANSWERABLE, ("the target never does what was logged",), None
+    reasons, factor = [], 1.0
+    if d.effective_sample_size < MIN_EFFECTIVE_ROWS:
+        reasons.append(f"effective sample size {d.effective_sample_size:.1f} < {MIN_EFFECTIVE_ROWS}")
+        factor = MIN_EFFECTIVE_ROWS / d.effective_sample_size
+    if 0 < d.effective_rewards < MIN_EFFECTIVE_REWARDS:
+        reasons.append(f"effectively {d.effective_rewards:.1f} rewarded rows < {MIN_EFFECTIVE_REWARDS}")
+        factor = max(factor, MIN_EFFECTIVE_REWARDS / d.effective_rewards)
+    if d.effective_rewards == 0:
+        return Answerability.NOT_ANSWERABLE, (*reasons, "no rewarded row speaks about the target"), None
+    if reasons:
+        return Answerability.NOT_ANSWERABLE, tuple(reasons), int(np.ceil(factor * d.num_rows))
+    if (wrong := _wrong_weights(d)) is not None:
+        return Answerability.WRONG_WEIGHTS, (wrong,), None
+    return Answerability.ANSWERED, (), None
+
+
+def _wrong_weights(diagnostics: Diagnostics) -> str | None:
+    off = diagnostics.mean_weight - 1
+    if abs(off) <= MAX_MEAN_WEIGHT_ERRORS * diagnostics.mean_weight_error + 1e-9:
+        return None
+    cause = (
+        "logged propensities are too small"
+        if off > 0
+        else "logged propensities are too large, or the target does what the log never did"
+    )
+    return f"mean weight {diagnostics.mean_weight:.4f} is not 1: {cause}"
 
 
 def judge(diagnostics: Diagnostics, difference: Interval) -> Verdict:
     """Say what the interval of (target − logging policy) decides, if the weights can be believed."""
-    off = abs(diagnostics.mean_weight - 1)
-    if off > MAX_MEAN_WEIGHT_ERRORS * diagnostics.mean_weight_error + 1e-9:
+    if _wrong_weights(diagnostics) is not None:
         return Verdict.WRONG_WEIGHTS
     if difference.low > 0:
         return Verdict.BETTER

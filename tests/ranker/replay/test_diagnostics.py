@@ -12,7 +12,7 @@ from ranker.replay.intervals import Interval
 
 def test_equal_weights_count_every_row() -> None:
     found = diagnose(np.array([1.0, 0.0, 0.0, 1.0]), np.ones(4))
-    assert found == Diagnostics(4, 4.0, 1.0, 0.0, 1.0, 4, 2)
+    assert found == Diagnostics(4, 4.0, 1.0, 0.0, 1.0, 4, 2, 2.0, 1.0)
 
 
 def test_one_heavy_row_counts_as_about_one() -> None:
