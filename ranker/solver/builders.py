@@ -1,4 +1,4 @@
-"""Limits in the words of the product, to be stacked into the rows of a SlateProblem."""
+"""Limits in the words of the product, stacked into the rows of a SlateProblem or a PositionedProblem."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Limit(NamedTuple):
-    """Holds lower ≤ E[Σⱼ aⱼ weights_r(j)] ≤ upper."""
+    """Holds lower ≤ E[Σⱼ aⱼ weights_r(j)] ≤ upper, or E[Σⱼ weights_r(j),j] for weights by position."""
 
     weights: Floats
-    """`(n,)`."""
+    """`(n,)`, or `(n, k)` where they depend on the position in another way than by attention."""
 
     lower: float
     """The least expected use, -inf for none."""
@@ -31,10 +31,10 @@ class Limit(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Holds what a SlateProblem takes: `SlateProblem(value, attention=a, **limits._asdict())`."""
+    """Holds what a problem takes: `SlateProblem(value, attention=a, **limits._asdict())`."""
 
     weights: Floats
-    """`(K, n)`."""
+    """`(K, n)`, or `(K, n, k)` for a PositionedProblem."""
 
     limits: Floats
     """`(K,)`."""
@@ -44,10 +44,34 @@ class Limits(NamedTuple):
 
 
 def stack(limits: Sequence[Limit], num_candidates: int) -> Limits:
-    """Returns the rows of some limits, in their order."""
-    weights = np.array([limit.weights for limit in limits]).reshape(len(limits), num_candidates)
+    """Returns the rows of some limits, in their order, for a SlateProblem."""
+    for limit in limits:
+        if limit.weights.shape != (num_candidates,):
+            raise InvalidInputError(
+                "weights", limit.weights.shape, f"must be ({num_candidates},); stack_positioned takes (n, k)"
+            )
+    return _stacked(limits, [limit.weights for limit in limits], (num_candidates,))
+
+
+def stack_positioned(limits: Sequence[Limit], num_candidates: int, attention: ArrayLike) -> Limits:
+    """Returns the rows of some limits, in their order, for a PositionedProblem of value `np.outer(c, a)`.
+
+    Weights `(n,)` become weights × attention.
+    """
+    curve = floats("attention", attention)
+    shape = (num_candidates, curve.size)
+    weights = []
+    for limit in limits:
+        if limit.weights.shape not in ((num_candidates,), shape):
+            raise InvalidInputError("weights", limit.weights.shape, f"must be ({num_candidates},) or {shape}")
+        weights.append(np.outer(limit.weights, curve) if limit.weights.ndim == 1 else limit.weights)
+    return _stacked(limits, weights, shape)
+
+
+def _stacked(limits: Sequence[Limit], weights: list[Floats], shape: tuple[int, ...]) -> Limits:
     uppers, lowers = [limit.upper for limit in limits], [limit.lower for limit in limits]
-    return Limits(weights, np.array(uppers, np.float64), np.array(lowers, np.float64))
+    rows = np.array(weights).reshape(len(limits), *shape)
+    return Limits(rows, np.array(uppers, np.float64), np.array(lowers, np.float64))
 
 
 def attention_share(
@@ -76,6 +100,24 @@ def average(
 def exposure(members: ArrayLike, *, at_least: float = -np.inf, at_most: float = np.inf) -> Limit:
     """Limits the attended impressions a slate gives the members `(n,)`, as an advertiser is sold them."""
     return Limit(indicator(members), at_least, at_most)
+
+
+def count_in_top(
+    members: ArrayLike,
+    num_top: int,
+    num_positions: int,
+    *,
+    at_least: float = -np.inf,
+    at_most: float = np.inf,
+) -> Limit:
+    """Limits how many of the members `(n,)` stand among the first `num_top` positions, on average.
+
+    A count is no share of attention, so its weights depend on the position: it takes a PositionedProblem.
+    """
+    if not 1 <= num_top <= num_positions:
+        raise InvalidInputError("num_top", num_top, f"must lie in 1 … {num_positions}")
+    top = (np.arange(num_positions) < num_top).astype(np.float64)
+    return Limit(np.outer(indicator(members), top), at_least, at_most)
 
 
 def indicator(members: ArrayLike) -> Floats:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ranker.errors import InvalidInputError
-from ranker.solver import SlateProblem, Status, builders, solve
+from ranker.solver import PositionedProblem, SlateProblem, Status, builders, solve, solve_positioned
 
 ATTENTION = np.array([1.0, 0.6, 0.4])
 VALUE = np.array([5.0, 4.0, 3.0, 2.0, 1.0])
@@ -40,3 +40,35 @@ def test_a_share_above_one_is_refused() -> None:
 def test_members_that_are_not_booleans_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="members"):
         builders.exposure([3, 4])
+
+
+def test_a_count_among_the_top_holds_beside_a_share_of_attention() -> None:
+    limits = [
+        builders.count_in_top(OWN, 2, 3, at_least=0.5),
+        builders.count_in_top(VALUE >= 4.0, 1, 3, at_most=0.25),
+        builders.attention_share(OWN, ATTENTION, at_most=0.35),
+    ]
+    rows = builders.stack_positioned(limits, 5, ATTENTION)
+    solution = solve_positioned(PositionedProblem(np.outer(VALUE, ATTENTION), **rows._asdict()))
+    assert solution.status is Status.OPTIMAL
+    shown = OWN[solution.slates]
+    probabilities = solution.probabilities
+    assert probabilities @ shown[:, :2].sum(axis=1) >= 0.5 - 1e-9
+    assert probabilities @ (VALUE >= 4.0)[solution.slates[:, 0]] <= 0.25 + 1e-9
+    assert probabilities @ (shown @ ATTENTION) <= 0.35 * ATTENTION.sum() + 1e-9
+
+
+def test_a_count_among_the_top_does_not_fit_a_problem_by_attention() -> None:
+    with pytest.raises(InvalidInputError, match="stack_positioned"):
+        builders.stack([builders.count_in_top(OWN, 2, 3, at_most=1.0)], 5)
+
+
+@pytest.mark.parametrize("num_top", [0, 4])
+def test_the_top_is_part_of_the_slate(num_top: int) -> None:
+    with pytest.raises(InvalidInputError, match="num_top"):
+        builders.count_in_top(OWN, num_top, 3, at_most=1.0)
+
+
+def test_weights_for_other_positions_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="weights"):
+        builders.stack_positioned([builders.count_in_top(OWN, 1, 2, at_most=1.0)], 5, ATTENTION)
