@@ -12,6 +12,7 @@ from ranker.replay.intervals import (
     betting_interval,
     betting_ratio_interval,
     bootstrap_interval,
+    empirical_bernstein_interval,
 )
 
 # Rare rewards, few actions, uniform logging: the target's value is Σ π(a)·ctr(a).
@@ -106,3 +107,16 @@ def test_a_weight_above_its_bound_is_refused() -> None:
 def test_an_interval_upside_down_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="must not exceed"):
         Interval(2.0, 1.0)
+
+
+def test_the_empirical_bernstein_interval_by_hand() -> None:
+    terms = np.tile([0.0, 1.0], 500)
+    found = empirical_bernstein_interval(terms, 0, 1)
+    log_term = np.log(4 / 0.05)
+    half = np.sqrt(2 * (250 / 999) * log_term / 1000) + 7 * log_term / (3 * 999)
+    assert (found.low, found.high) == pytest.approx((0.5 - half, 0.5 + half))
+
+
+def test_an_empirical_bernstein_interval_needs_two_terms() -> None:
+    with pytest.raises(InvalidInputError, match="at least two"):
+        empirical_bernstein_interval(np.array([0.5]), 0, 1)
