@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ranker.errors import InvalidInputError
+from ranker.errors import InvalidInputError, RankerError
 from ranker.exploration import ExploredMixture, tightened_limits, uniform_use
 from ranker.slate import Basis, ConstraintReport, Creative, Decision, Relation, ShownAd
 from ranker.solver import Settings as SolverSettings
-from ranker.solver import SlateProblem, solve
+from ranker.solver import SlateBatch, SlateProblem, solve, solve_many
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ranker.creatives import CreativeSelector
@@ -58,12 +61,26 @@ class _Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class _Policy:
-    """What was solved: the constraints as rows ≤ limits, and the mixture that answers them."""
+class _Question:
+    """What the solver is asked: the constraints as rows ≤ limits, tightened for the exploration share."""
 
     rows: Floats  # (K, n), negated where the constraint is at_least
-    limits: Floats  # (K,)
+    limits: Floats  # (K,), as they hold for the explored policy
     uniform_use: Floats  # (K,)
+    problem: dict[str, Any]  # the fields of SlateProblem
+    exploration_ratio: float
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(K, n, k)."""
+        return (*self.rows.shape, self.problem["attention"].size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    """What was answered: the mixture that is served for a question."""
+
+    question: _Question
     solution: Solution
     mixture: ExploredMixture
 
@@ -100,19 +117,70 @@ def rank(request: RankRequest, snapshot: Snapshot, settings: PipelineSettings, t
       NotFoundError: unknown schema, model or creative space.
       StateError: creatives are asked for and none are served.
     """
-    context = _context_by_name(request, snapshot.schema(request.schema_id))
-    _check_creatives(request, snapshot, context)
+    context = _checked_context(request, snapshot)
     scores = _score(request, snapshot, context)
     timer.lap("score")
-    policy = _solve(request, scores, settings)
+    question = _question(request, scores, settings)
+    policy = _answer(question, solve(SlateProblem(**question.problem), settings.solver))
     timer.lap("solve")
     rng = request_rng(settings.draw_key, request.request_id)
     slate = policy.mixture.draw(rng)
     timer.lap("draw")
     creatives = _creatives(request, snapshot, slate, context, rng)
     timer.lap("creatives")
-    served = _Served(slate, creatives, context, dict(timer.seconds))
-    return _decision(request, scores, policy, served)
+    return _decision(request, scores, policy, _Served(slate, creatives, context, dict(timer.seconds)))
+
+
+def rank_many(
+    requests: Sequence[RankRequest],
+    snapshot: Snapshot,
+    settings: PipelineSettings,
+    *,
+    num_threads: int | None = None,
+) -> list[Decision | RankerError]:
+    """Answers many requests as `rank` does, to the last bit; what it would raise stands in their place.
+
+    Requests of one shape are solved together, without Python in between; stages are not timed.
+    """
+    answers: dict[int, Decision | RankerError] = {}
+    asked: dict[int, tuple[dict[str, int], _Scores, _Question]] = {}
+    for i, request in enumerate(requests):
+        try:
+            context = _checked_context(request, snapshot)
+            scores = _score(request, snapshot, context)
+        except RankerError as error:
+            answers[i] = error
+            continue
+        asked[i] = (context, scores, _question(request, scores, settings))
+    solutions = _solved_together({i: each[2] for i, each in asked.items()}, settings, num_threads)
+    for i, (context, scores, question) in asked.items():
+        request, policy = requests[i], _answer(question, solutions[i])
+        rng = request_rng(settings.draw_key, request.request_id)
+        slate = policy.mixture.draw(rng)
+        creatives = _creatives(request, snapshot, slate, context, rng)
+        answers[i] = _decision(request, scores, policy, _Served(slate, creatives, context, {}))
+    return [answers[i] for i in range(len(requests))]
+
+
+def _solved_together(
+    questions: dict[int, _Question], settings: PipelineSettings, num_threads: int | None
+) -> dict[int, Solution]:
+    groups: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+    for i, question in questions.items():
+        groups[question.shape].append(i)
+    solved = {}
+    for members in groups.values():
+        problems = [questions[i].problem for i in members]
+        batch = SlateBatch(**{name: np.stack([each[name] for each in problems]) for name in problems[0]})
+        solutions = solve_many(batch, settings.solver, num_threads=num_threads)
+        solved.update({i: solutions[place] for place, i in enumerate(members)})
+    return solved
+
+
+def _checked_context(request: RankRequest, snapshot: Snapshot) -> dict[str, int]:
+    context = _context_by_name(request, snapshot.schema(request.schema_id))
+    _check_creatives(request, snapshot, context)
+    return context
 
 
 def _context_by_name(request: RankRequest, schema: FeatureSchema) -> dict[str, int]:
@@ -155,23 +223,26 @@ def _score(request: RankRequest, snapshot: Snapshot, context: dict[str, int]) ->
     return _Scores(ctr, ctr * candidates.bids, attention, version, attention_version)
 
 
-def _solve(request: RankRequest, scores: _Scores, settings: PipelineSettings) -> _Policy:
+def _question(request: RankRequest, scores: _Scores, settings: PipelineSettings) -> _Question:
     n = len(request.candidates.ids)
     ratio = 0.0 if request.mode.no_exploration else settings.exploration_ratio
     sign = np.array([-1.0 if c.relation is Relation.AT_LEAST else 1.0 for c in request.constraints])
     rows = request.constraint_weights.reshape(len(sign), n) * sign[:, None]
     limits = sign * np.array([_absolute_limit(c, scores.attention) for c in request.constraints])
     uniform = uniform_use(rows, scores.attention)
-    problem = SlateProblem(
-        value=scores.value,
-        weights=rows,
-        limits=tightened_limits(limits, uniform, ratio),
-        attention=scores.attention,
-        violation_price=_violation_prices(request.constraints),
-    )
-    solution = solve(problem, settings.solver)
-    mixture = ExploredMixture(solution.slates, solution.probabilities, n, ratio)
-    return _Policy(rows, limits, uniform, solution, mixture)
+    problem = {
+        "value": scores.value,
+        "weights": rows,
+        "limits": tightened_limits(limits, uniform, ratio),
+        "attention": scores.attention,
+        "violation_price": _violation_prices(request.constraints),
+    }
+    return _Question(rows, limits, uniform, problem, ratio)
+
+
+def _answer(question: _Question, solution: Solution) -> _Policy:
+    n, ratio = question.rows.shape[1], question.exploration_ratio
+    return _Policy(question, solution, ExploredMixture(solution.slates, solution.probabilities, n, ratio))
 
 
 def _absolute_limit(constraint: Constraint, attention: Floats) -> float:
@@ -267,15 +338,16 @@ def _shown(
 def _constraint_reports(constraints: tuple[Constraint, ...], policy: _Policy) -> tuple[ConstraintReport, ...]:
     """Reports on the served policy, exploration included."""
     ratio = policy.mixture.ratio
-    use = (1.0 - ratio) * policy.solution.use + ratio * policy.uniform_use
-    slack = policy.limits - use
-    met = slack >= -MET_TOLERANCE * np.maximum(1.0, np.abs(policy.limits))
+    limits = policy.question.limits
+    use = (1.0 - ratio) * policy.solution.use + ratio * policy.question.uniform_use
+    slack = limits - use
+    met = slack >= -MET_TOLERANCE * np.maximum(1.0, np.abs(limits))
     signs = [-1.0 if c.relation is Relation.AT_LEAST else 1.0 for c in constraints]
     return tuple(
         ConstraintReport(
             name=c.name,
             relation=c.relation,
-            limit=float(signs[q] * policy.limits[q]),
+            limit=float(signs[q] * limits[q]),
             expected_use=float(signs[q] * use[q]),
             slack=float(slack[q]),
             dual=float(policy.solution.dual[q]),

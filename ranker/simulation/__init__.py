@@ -1,0 +1,1 @@
+"""A closed-loop world: simulated users and markets that a policy meets, learns from and changes."""
