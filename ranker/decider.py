@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from ranker.errors import InvalidInputError, RankerError
@@ -17,15 +18,26 @@ if TYPE_CHECKING:
     from ranker.stages import StageTimer
 
 
+def is_captured(request_id: str, ratio: float) -> bool:
+    """Says whether a request is kept for replay: a share `ratio` of them is, the same on every replica."""
+    digest = hashlib.blake2b(request_id.encode(), digest_size=8, person=b"capture").digest()
+    return int.from_bytes(digest) < ratio * 2.0**64
+
+
 class Decider:
     """Answers requests; used by many threads at once."""
 
     def __init__(
-        self, current_snapshot: Callable[[], Snapshot], store: EventStore, settings: PipelineSettings
+        self,
+        current_snapshot: Callable[[], Snapshot],
+        store: EventStore,
+        settings: PipelineSettings,
+        capture_ratio: float = 0.0,
     ) -> None:
         self._current_snapshot = current_snapshot
         self._store = store
         self._settings = settings
+        self._capture_ratio = capture_ratio
 
     def decide(self, request: RankRequest, timer: StageTimer) -> Decision:
         """Returns the decision, kept as the store's durability says; a retry gets the one that is kept.
@@ -44,7 +56,8 @@ class Decider:
             return stored
         if request.mode.no_log:
             return decision
-        kept = self._store.record_decision(decision)
+        captured = request if is_captured(request.request_id, self._capture_ratio) else None
+        kept = self._store.record_decision(decision, captured)
         if self._store.durability.waits:
             decision = kept.result().decision
         timer.lap("log")

@@ -17,11 +17,12 @@ from ranker.events.export_tables import (
     DECISIONS,
     MIXTURES,
     OUTCOMES,
+    REQUESTS,
     microseconds,
     mixture_row,
     position_rows,
 )
-from ranker.events.schema import connect_reader
+from ranker.events.schema import connect_reader, has_captures
 
 if TYPE_CHECKING:
     import sqlite3
@@ -54,6 +55,11 @@ WHERE outcomes.id > :after AND outcomes.id <= :last
 AND created_at >= :created_from AND created_at < :created_before
 ORDER BY outcomes.id LIMIT :batch
 """
+_CAPTURES = """
+SELECT id, decision_id, created_at, record FROM decisions JOIN captured_requests ON decision = id
+WHERE id > :after AND id <= :last AND created_at >= :created_from AND created_at < :created_before
+ORDER BY id LIMIT :batch
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,7 @@ class ExportSummary:
     joined: int  # of these, the ones with a reward
     outcomes: int
     last_sequence: int  # rewards joined later than this one are not in the files
+    captured: int = 0  # rows of requests.parquet
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,16 @@ class _Source:
                 row["received_at"] = microseconds(row["received_at"])
             yield rows
 
+    def requests(self) -> Iterator[list[Row]]:
+        """Give batches of rows of `requests`; none where the store is older than captures."""
+        if not has_captures(self.connection):
+            return
+        for page in self._pages(_CAPTURES, self.last_decision):
+            yield [
+                {"decision_id": decision_id, "created_at": microseconds(created_at), "record": record}
+                for _, decision_id, created_at, record in page
+            ]
+
     def _pages(self, query: str, last: int) -> Iterator[list[sqlite3.Row]]:
         span = {"created_from": self.created_from, "created_before": self.created_before}
         cursor = {"after": 0, "last": last, "batch": _BATCH, **span}
@@ -112,9 +129,9 @@ def export_parquet(
     created_from: float = float("-inf"),
     created_before: float = float("inf"),
 ) -> ExportSummary:
-    """Write decisions, mixtures and outcomes of the decisions created in [from, before), in seconds.
+    """Write what was decided, what came of it and what was captured, of decisions created in [from, before).
 
-    Files that are there already are replaced, each at once and only after all three are complete.
+    Files that are there already are replaced, each at once and only after all are complete.
     """
     out.mkdir(parents=True, exist_ok=True)
     with (
@@ -125,9 +142,10 @@ def export_parquet(
         source = _Source(connection, last_decision, last_outcome, last_sequence, created_from, created_before)
         num_decisions, num_positions, num_joined = _write_decisions(source, Path(staging))
         num_outcomes = _write(Path(staging) / "outcomes.parquet", OUTCOMES, source.outcomes())
+        num_captured = _write(Path(staging) / "requests.parquet", REQUESTS, source.requests())
         for file in sorted(Path(staging).iterdir()):
             file.replace(out / file.name)
-    return ExportSummary(num_decisions, num_positions, num_joined, num_outcomes, last_sequence)
+    return ExportSummary(num_decisions, num_positions, num_joined, num_outcomes, last_sequence, num_captured)
 
 
 def _write_decisions(source: _Source, folder: Path) -> tuple[int, int, int]:

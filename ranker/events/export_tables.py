@@ -1,7 +1,7 @@
 """The Parquet tables of the export: their columns, and one row of each from what is stored.
 
 `decisions` has a row for every shown position, `mixtures` one for every decision, `outcomes` one for every
-outcome that was kept. All three carry `decision_id`.
+outcome that was kept, `requests` one for every captured request. All carry `decision_id`.
 """
 
 from __future__ import annotations
@@ -86,6 +86,13 @@ OUTCOMES = pa.schema(
         ("occurred_at", _TIME),
         ("received_at", _TIME),
         ("status", pa.string()),
+    ]
+)
+REQUESTS = pa.schema(
+    [
+        ("decision_id", pa.string()),
+        ("created_at", _TIME),
+        ("record", pa.binary()),  # as `ranker.events.request_codec` reads it
     ]
 )
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from ranker.errors import StateError
 from ranker.events.codec import decode
 from ranker.events.records import JoinedReward
-from ranker.events.schema import connect_reader
+from ranker.events.request_codec import decode_request
+from ranker.events.schema import FIND_CAPTURES, connect_reader
 from ranker.events.store import EventCounts
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from ranker.slate import Decision
+    from ranker.slate import Decision, RankRequest
 
 _FIND_RECORD = """
 SELECT record FROM decision_records WHERE decision = (SELECT id FROM decisions WHERE decision_id = ?)
@@ -24,6 +25,10 @@ SELECT record FROM decision_records WHERE decision = (SELECT id FROM decisions W
 _JOINED_AFTER = """
 SELECT sequence, decision, position, reward, expired FROM joined_rewards
 WHERE sequence > ? ORDER BY sequence LIMIT ?
+"""
+_FIND_CAPTURE = """
+SELECT record FROM captured_requests
+WHERE decision = (SELECT id FROM decisions WHERE decision_id = ?)
 """
 _RECORD = "SELECT record FROM decision_records WHERE decision = ?"
 TALLIES = "SELECT name, number FROM tallies"
@@ -41,6 +46,11 @@ class EventReader:
         """Read a committed decision."""
         rows = self._read(_FIND_RECORD, (decision_id,))
         return decode(rows[0][0]) if rows else None
+
+    def find_request(self, decision_id: str) -> RankRequest | None:
+        """Read the request that a decision answers, where it was captured."""
+        rows = self._read(_FIND_CAPTURE, (decision_id,)) if self._read(*FIND_CAPTURES) else []
+        return decode_request(rows[0][0]) if rows else None
 
     def joined_after(self, sequence: int, limit: int) -> list[JoinedReward]:
         """Read the committed rewards above a sequence, in its order: none ever appears below it later."""

@@ -62,6 +62,16 @@ CREATE TABLE tallies (
 ) WITHOUT ROWID;
 """
 
+# Came after layout 1 without changing what was there: a store without it has captured nothing.
+CAPTURES = "captured_requests"
+FIND_CAPTURES = ("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (CAPTURES,))
+_ADD_CAPTURES = f"""
+CREATE TABLE IF NOT EXISTS {CAPTURES} (
+    decision INTEGER PRIMARY KEY REFERENCES decisions,
+    record BLOB NOT NULL
+)
+"""
+
 
 def lock(database: Path) -> int:
     """Take the right to write, until the descriptor that is returned is closed or the process dies."""
@@ -97,6 +107,8 @@ def _prepare(connection: sqlite3.Connection, durability: Durability) -> None:
     connection.execute(f"PRAGMA cache_size = -{64 * 1024}")
     if _version(connection) == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+    if _version(connection) == VERSION:
+        connection.execute(_ADD_CAPTURES)
 
 
 def connect_reader(database: Path) -> sqlite3.Connection:
@@ -112,6 +124,11 @@ def connect_reader(database: Path) -> sqlite3.Connection:
         connection.close()
         raise StateError("events.database", str(database), f"cannot be read: {error}") from error
     return connection
+
+
+def has_captures(connection: sqlite3.Connection) -> bool:
+    """Says whether the store can hold captured requests: those of earlier releases cannot."""
+    return connection.execute(*FIND_CAPTURES).fetchone() is not None
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -13,6 +13,7 @@ from ranker.errors import InvalidInputError
 from ranker.events.codec import encode
 from ranker.events.jobs import JobQueue
 from ranker.events.reader import EventReader
+from ranker.events.request_codec import encode_request
 from ranker.events.schema import connect_writer, lock
 from ranker.events.settings import EventSettings
 from ranker.events.writer import Writer
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ranker.events.records import JoinedReward, Outcome
     from ranker.events.settings import Durability
     from ranker.events.store import EventCounts, OutcomeStatus, RecordedDecision
-    from ranker.slate import Decision
+    from ranker.slate import Decision, RankRequest
 
 
 class SqliteEventStore:
@@ -56,12 +57,17 @@ class SqliteEventStore:
         """Says whether to wait for the future of a decision before its response leaves."""
         return self._durability
 
-    def record_decision(self, decision: Decision) -> Future[RecordedDecision]:
+    def record_decision(
+        self, decision: Decision, captured: RankRequest | None = None
+    ) -> Future[RecordedDecision]:
         """Store a decision under its id, or yield the one that is stored under it."""
         if not math.isfinite(decision.created_at):
             raise InvalidInputError("decision.created_at", decision.created_at, "must be finite")
         record = encode(decision)
-        return self._queue.put(lambda transaction, _: transaction.insert_decision(decision, record), size=1)
+        request = None if captured is None else encode_request(captured)
+        return self._queue.put(
+            lambda transaction, _: transaction.insert_decision(decision, record, request), size=1
+        )
 
     def record_outcomes(self, outcomes: Sequence[Outcome]) -> Future[list[OutcomeStatus]]:
         """Store and join outcomes, all or none; the statuses come in the order given."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ranker.events.records import JoinedReward, Outcome
     from ranker.events.settings import Durability
-    from ranker.slate import Decision
+    from ranker.slate import Decision, RankRequest
 
 
 class OutcomeStatus(StrEnum):
@@ -70,8 +70,13 @@ class EventStore(Protocol):
         """Says whether to wait for the future of a decision before its response leaves."""
         ...
 
-    def record_decision(self, decision: Decision) -> Future[RecordedDecision]:
-        """Store a decision under its id, or yield the one that is stored under it."""
+    def record_decision(
+        self, decision: Decision, captured: RankRequest | None = None
+    ) -> Future[RecordedDecision]:
+        """Store a decision under its id, or yield the one that is stored under it.
+
+        `captured` is the request that it answers, where that is to be kept beside it.
+        """
         ...
 
     def record_outcomes(self, outcomes: Sequence[Outcome]) -> Future[list[OutcomeStatus]]:

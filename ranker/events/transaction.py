@@ -20,6 +20,7 @@ INSERT INTO decisions (decision_id, created_at, num_positions, awaits_expiry) VA
 ON CONFLICT (decision_id) DO NOTHING
 """
 _INSERT_RECORD = "INSERT INTO decision_records (decision, record) VALUES (?, ?)"
+_INSERT_CAPTURE = "INSERT INTO captured_requests (decision, record) VALUES (?, ?)"
 _FIND_RECORD = """
 SELECT record FROM decision_records WHERE decision = (SELECT id FROM decisions WHERE decision_id = ?)
 """
@@ -65,8 +66,10 @@ class Transaction:
         self._window_seconds = window_seconds
         self.tallies: Counter[str] = Counter()
 
-    def insert_decision(self, decision: Decision, record: bytes) -> RecordedDecision:
-        """Store a decision and its record, or find the one that has its id."""
+    def insert_decision(
+        self, decision: Decision, record: bytes, captured: bytes | None = None
+    ) -> RecordedDecision:
+        """Store a decision, its record and its captured request, or find the decision that has its id."""
         num_positions = len(decision.shown)
         awaits_expiry = decision.default_reward and num_positions > 0
         cursor = self._connection.execute(
@@ -78,6 +81,8 @@ class Transaction:
             self.tallies["repeated"] += 1
             return RecordedDecision(first, is_new=False)
         self._connection.execute(_INSERT_RECORD, (cursor.lastrowid, record))
+        if captured is not None:
+            self._connection.execute(_INSERT_CAPTURE, (cursor.lastrowid, captured))
         self.tallies["decisions"] += 1
         return RecordedDecision(decision, is_new=True)
 

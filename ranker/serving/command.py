@@ -19,6 +19,9 @@ def serve_command(
     metrics_port: Annotated[int | None, typer.Option(help="Prometheus port; 0 takes a free one.")] = None,
     durability: Annotated[str | None, typer.Option(help="committed, synced or queued.")] = None,
     exploration_ratio: Annotated[float | None, typer.Option(help="Share of uniformly random slates.")] = None,
+    capture_ratio: Annotated[
+        float | None, typer.Option(help="Share of requests kept in full, to be replayed.")
+    ] = None,
     window_seconds: Annotated[float | None, typer.Option(help="How long outcomes count.")] = None,
     with_learner: Annotated[bool, typer.Option(help="Run the learner as a child process.")] = False,
     inference: Annotated[
@@ -47,6 +50,7 @@ def serve_command(
         metrics_port=metrics_port,
         durability=durability,
         exploration_ratio=exploration_ratio,
+        capture_ratio=capture_ratio,
         window_seconds=window_seconds,
     )
     stop = threading.Event()

@@ -189,7 +189,11 @@ def _parts(settings: ServerSettings) -> _Parts:
     metrics.watch(store)
     pipeline = PipelineSettings(exploration_ratio=settings.exploration_ratio, draw_key=home.draw_key())
     return _Parts(
-        metrics, ErrorTable(CREATIVE_CODES), registry, store, Decider(registry.current, store, pipeline)
+        metrics,
+        ErrorTable(CREATIVE_CODES),
+        registry,
+        store,
+        Decider(registry.current, store, pipeline, settings.capture_ratio),
     )
 
 

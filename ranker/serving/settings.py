@@ -34,6 +34,8 @@ class ServerSettings:
     max_message_bytes: int = 4 * 1024 * 1024
     # Share of requests answered with a uniformly random slate.
     exploration_ratio: float = 0.02
+    # Share of requests whose full text is kept beside the decision, to be replayed.
+    capture_ratio: float = 0.0
     # When a response may leave: committed (in the database, survives a killed process), synced (on the disk,
     # survives a power cut) or queued (a killed process loses the queue).
     durability: str = "committed"
@@ -55,6 +57,8 @@ class ServerSettings:
         for name in ("num_workers", "max_report_streams", "max_concurrent_calls", "max_message_bytes"):
             if getattr(self, name) < 1:
                 raise InvalidInputError(name, getattr(self, name), "must be at least 1")
+        if not 0.0 <= self.capture_ratio <= 1.0:
+            raise InvalidInputError("capture_ratio", self.capture_ratio, "must lie in [0, 1]")
         for name in ("window_seconds", "reload_seconds", "drain_seconds"):
             if not 0 < getattr(self, name) <= MAX_SECONDS:
                 raise InvalidInputError(name, getattr(self, name), f"must lie in (0, {MAX_SECONDS:g}]")

@@ -168,7 +168,8 @@ def test_a_failed_export_leaves_the_old_files(
     store.record_decision(make_decision()).result()
     export_parquet(tmp_path / "events.db", tmp_path / "out")
     before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
-    assert set(before) == {"decisions.parquet", "mixtures.parquet", "outcomes.parquet"}
+    names = ("decisions", "mixtures", "outcomes", "requests")
+    assert set(before) == {f"{name}.parquet" for name in names}
     store.record_decision(replace(make_decision("d2"))).result()
     monkeypatch.setattr(export, "microseconds", lambda _: 1 / 0)
     store.record_outcomes([click()]).result()
