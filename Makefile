@@ -21,8 +21,8 @@ lint: .venv/dev.stamp
 baseline: .venv/dev.stamp  # after a release: what `buf breaking` compares with from then on
 	$(BIN)/buf build protos --exclude-source-info -o protos/released.binpb
 
-bench-solver: .venv/dev.stamp
-	$(BIN)/python -m benchmarks.solver
+bench-solver: .venv/dev.stamp .venv/ortools.stamp
+	$(BIN)/python -m benchmarks.solver --ortools-python .venv/ortools/bin/python --docs docs $(FLAGS)
 fuzz-solver: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.solver_fuzz
 bench-creatives: .venv/dev.stamp
@@ -54,3 +54,9 @@ INSTALL := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt 
 .venv/dev.stamp: $(SOURCES) | .venv/bin/pip
 	$(INSTALL) '.[learn,dev]'
 	@touch $@ .venv/learn.stamp
+
+# GLOP, for bench-solver: OR-Tools and highspy do not load into one process, nor agree on protobuf.
+.venv/ortools.stamp: benchmarks/ortools-requirements.txt | .venv/bin/pip
+	$(PYTHON) -m venv .venv/ortools
+	.venv/ortools/bin/pip install --quiet --requirement $<
+	@touch $@

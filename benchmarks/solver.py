@@ -1,131 +1,123 @@
-"""How fast is an exact slate, and against whom? `python -m benchmarks.solver --rivals 10`.
+"""How fast, how exact and how good is the slate solver, and against whom?
 
-CPU time of this thread, so that neighbours on the machine disturb less. GLOP is timed if
-`--ortools-python` names an interpreter that has OR-Tools. The last line is one JSON object.
+    python -m benchmarks.solver [--docs docs] [--ortools-python .venv/ortools/bin/python]
+
+Every cell of n × K × k is timed in CPU seconds of this process, so that neighbours on the machine disturb
+less; then GLOP, PDLP, HiGHS, scipy and cvxpy with Clarabel get the first problems that have an optimum, as
+many as their seconds allow. OR-Tools and highspy do not load into one process, so each has its own. `--docs`
+writes tables and plots there. The last line is one JSON object. A run of the defaults takes about half an
+hour on two cores; `--instances 20 --rival-seconds 0.2 --sizes 100 1000` takes minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import os
 import platform
-import subprocess
 import sys
-import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from benchmarks.solver_deadlines import quality
+from benchmarks.solver_instances import FAMILIES
+from benchmarks.solver_positioned import CELLS as POSITIONED_CELLS
+from benchmarks.solver_positioned import cost
+from benchmarks.solver_report import write_report
+from benchmarks.solver_served import drawn, dual_walks, served_by_sorting
+from benchmarks.solver_timing import Rivals, compare, throughput, time_ours
+from ranker.solver import warm_up
 
-from ranker.solver import Settings, SlateBatch, SlateProblem, Status, solve, solve_many, warm_up
-from ranker.solver.batch import run
-from ranker.solver.many import part
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-CELLS = [
-    (100, 1, 10),
-    (100, 5, 10),
-    (1000, 1, 10),
-    (1000, 5, 10),
-    (1000, 10, 10),
-    (1000, 20, 10),
-    (1000, 5, 50),
-]
-RIVALS = Path(__file__).with_name("solver_rivals.py")
+    from benchmarks.solver_instances import Cell
 
+RIVAL_CELLS = ((100, 5, 10), (1000, 5, 10))
+"""Where the rivals are timed on families other than the first."""
 
-def problem(rng: np.random.Generator, n: int, num_limits: int, k: int) -> SlateProblem:
-    """Returns a uniform instance, its limits at 0.8 of what a random slate uses."""
-    attention = 1.0 / np.log2(2.0 + np.arange(k))
-    weights = rng.random((num_limits, n))
-    return SlateProblem(rng.random(n), weights, 0.8 * weights.mean(axis=1) * attention.sum(), attention)
-
-
-def cpu_seconds(function: Any, repeats: int = 3) -> float:
-    """Returns the least CPU time of some calls."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.thread_time()
-        function()
-        seconds.append(time.thread_time() - start)
-    return min(seconds)
-
-
-def rival_answers(python: str, name: str, batch: SlateBatch) -> list[tuple[float, float]]:
-    """Returns CPU seconds and objective of a rival for each problem."""
-    with tempfile.NamedTemporaryFile(suffix=".npz") as file:
-        arrays = {field: getattr(batch, field) for field in ("value", "weights", "limits", "attention")}
-        np.savez(file, **arrays)
-        file.flush()
-        command = [python, str(RIVALS), name, file.name]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
-    return [tuple(answer) for answer in json.loads(output.splitlines()[-1])]
-
-
-def interval(ratios: np.ndarray) -> list[float]:
-    """Returns median, and its 95 % bootstrap interval, and the least of the ratios."""
-    draws = np.random.default_rng(0).choice(ratios, (1000, ratios.size))
-    low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
-    return [float(f"{x:.3g}") for x in (np.median(ratios), low, high, ratios.min())]
-
-
-def measure(cell: tuple[int, int, int], arguments: argparse.Namespace) -> dict[str, Any]:
-    rng = np.random.default_rng(cell)
-    problems = [problem(rng, *cell) for _ in range(arguments.instances)]
-    batch = SlateBatch.of(problems)
-    settings = Settings()
-    kernel = [
-        cpu_seconds(lambda b=b: run(part(batch.request, b, b + 1), settings)) for b in range(len(problems))
-    ]
-    call = [cpu_seconds(lambda p=p: solve(p)) for p in problems]
-    together = cpu_seconds(lambda: run(batch.request, settings)) / len(problems)
-    solutions = solve_many(batch).answers
-    row: dict[str, Any] = {
-        "cell": cell,
-        "one_run_us": [float(f"{1e6 * x:.3g}") for x in np.quantile(kernel, [0.5, 0.99])],
-        "call_us": [float(f"{1e6 * x:.3g}") for x in np.quantile(call, [0.5, 0.99])],
-        "batch_us": round(1e6 * together, 1),
-        "steps": float(np.median(solutions.num_steps)),
-        "optimal": int((solutions.status == Status.OPTIMAL).sum()),
-    }
-    few = SlateBatch.of(problems[: arguments.rivals])
-    pythons = {"highs": sys.executable, "glop": arguments.ortools_python}
-    for name, python in pythons.items():
-        if python and arguments.rivals:
-            seconds, objectives = np.array(rival_answers(python, name, few)).T
-            row[name + "_ratio"] = interval(seconds / np.array(call[: arguments.rivals]))
-            ours = solutions.objective[: arguments.rivals]
-            row[name + "_difference"] = float(np.abs(objectives / ours - 1.0).max())
-    return row
-
-
-def throughput(num_threads: int) -> float:
-    """Returns exact slates a second, by the wall clock, at n = 100, K = 5, k = 10."""
-    rng = np.random.default_rng(0)
-    batch = SlateBatch.of([problem(rng, 100, 5, 10) for _ in range(8192)])
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        solve_many(batch, num_threads=num_threads)
-        seconds.append(time.perf_counter() - start)
-    return 8192 / min(seconds)
+DEADLINE_CELLS = ((100, 5, 10), (1000, 5, 10), (1000, 10, 10))
+SERVED_CELLS = ((200, 3, 10), (1000, 5, 10), (1000, 10, 10))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--instances", type=int, default=200)
-    parser.add_argument("--rivals", type=int, default=10)
-    parser.add_argument("--ortools-python", default="")
-    arguments = parser.parse_args()
+    options = arguments()
     warm_up()
-    rows = []
-    for cell in CELLS:
-        rows.append(measure(cell, arguments))
-        print(rows[-1], flush=True)
-    slates = {threads: round(throughput(threads)) for threads in (1, 2)}
-    load = Path("/proc/loadavg").read_text().split()[0]
-    machine = {"processor": platform.processor() or platform.machine(), "load": load}
-    print(json.dumps({"cells": rows, "slates_per_second": slates, "machine": machine}))
+    began = time.perf_counter()
+    report: dict[str, Any] = {"options": vars(options), "versions": versions(), "load": os.getloadavg()[0]}
+    report["cells"] = list(progress("cell", time_cells(options)))
+    count = min(options.instances, 100)
+    report["deadlines"] = [
+        row for cell in DEADLINE_CELLS for row in progress("deadline", quality("uniform", cell, count))
+    ]
+    served = ((family, cell) for family in ("uniform", "ads", "yow_like") for cell in SERVED_CELLS)
+    report["served"] = list(progress("served", (served_by_sorting(*each, count) for each in served)))
+    walks = ((family, (1000, K, 10)) for family in ("uniform", "ads") for K in (2, 5, 10))
+    report["dual_walks"] = list(progress("walk", (dual_walks(*each, min(count, 30)) for each in walks)))
+    report["draws"] = drawn("uniform", (100, 5, 10), 10, options.draws)
+    rivals = min(options.rivals, 3)
+    rows = (cost(cell, max(count // 5, 2), rivals) for cell in POSITIONED_CELLS)
+    report["positioned"] = list(progress("positioned", rows))
+    report["slates_per_second"] = {n: throughput(8192, n) for n in (1, 2)}
+    report["load_at_end"] = os.getloadavg()[0]
+    report["seconds"] = round(time.perf_counter() - began)
+    if options.docs:
+        write_report(report, Path(options.docs))
+    print(json.dumps(report))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--families", nargs="+", default=list(FAMILIES), choices=FAMILIES)
+    parser.add_argument("--sizes", nargs="+", type=int, default=[50, 100, 500, 1000, 5000], help="n")
+    parser.add_argument("--constraints", nargs="+", type=int, default=[1, 2, 5, 10, 20], help="K")
+    parser.add_argument("--positions", nargs="+", type=int, default=[5, 10, 50], help="k")
+    parser.add_argument("--instances", type=int, default=200, help="of each cell and family")
+    parser.add_argument("--rivals", type=int, default=10, help="problems of a cell for each rival, at most")
+    parser.add_argument("--rival-seconds", type=float, default=1.5, help="after which a rival gets no more")
+    parser.add_argument("--rival-limit", type=float, default=10.0, help="seconds for one problem")
+    parser.add_argument("--draws", type=int, default=100_000, help="slates drawn from a mixture")
+    machine = f"{os.cpu_count()} cores, {platform.machine()}"
+    parser.add_argument("--machine", default=machine, help="as the page shall call it")
+    parser.add_argument("--ortools-python", default="", help="interpreter that has OR-Tools; none: no GLOP")
+    parser.add_argument("--docs", default="", help="folder for tables and plots; none: write none")
+    return parser.parse_args()
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what the numbers depend on."""
+    return {name: version(name) for name in ("numpy", "scipy", "numba", "highspy", "cvxpy", "clarabel")}
+
+
+def time_cells(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yields the rows of the grid, the rivals' times in those where they take part."""
+    pythons = {"highs": sys.executable}
+    if options.ortools_python:
+        pythons["ortools"] = options.ortools_python
+    rivals = Rivals(pythons, options.rival_seconds, options.rival_limit)
+    grid = itertools.product(options.families, options.sizes, options.constraints, options.positions)
+    for family, n, num_limits, k in grid:
+        cell: Cell = (n, num_limits, k)
+        if k > n:
+            continue
+        takes_part = family == options.families[0] or cell in RIVAL_CELLS
+        row, kept = time_ours(family, cell, options.instances, options.rivals if takes_part else 0)
+        if kept:
+            row["rivals"] = compare(kept, rivals.answers(kept))
+        yield row
+    rivals.close()
+
+
+def progress(name: str, rows: Any) -> Iterator[dict[str, Any]]:
+    """Yields the rows and shows each."""
+    for row in rows:
+        best = {key: row["rivals"][key]["ratio"] for key in row.get("rivals", {}) if key.startswith("best")}
+        shown = {key: value for key, value in row.items() if key != "rivals"} | best
+        print(time.strftime("%H:%M:%S"), name, shown, flush=True)
+        yield row
 
 
 if __name__ == "__main__":
