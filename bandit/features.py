@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.elements import design
 from bandit.errors import CatalogueError, ContextError
 from bandit.feasible import ANY, FeasibleSet
 
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 RowArray: TypeAlias = NDArray[np.int32]
 ABSENT = -1
 """Row of a field that a space does not use."""
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """The rows of a context field or slot: start … stop − 1, and their features (n, P)."""
+
+    start: int
+    stop: int
+    design: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,18 @@ class FeatureIndex:
             (item.name, str(number)) for item in self.catalogue.context_fields for number in range(item.size)
         ]
         return context + list(self._element_rows)
+
+    def groups(self) -> list[RowGroup]:
+        """Lists the rows of each field and slot, with the features of elements."""
+        groups, start = [], 0
+        for item in self.catalogue.context_fields:
+            groups.append(RowGroup(start, start + item.size, np.empty((item.size, 0))))
+            start += item.size
+        for slot in self.catalogue.slots:
+            stop = start + len(slot.elements)
+            groups.append(RowGroup(start, stop, design(slot.elements, slot.features)))
+            start = stop
+        return groups
 
     def context_rows(self, space: CreativeSpace, context: Mapping[str, int]) -> tuple[int, ...]:
         """Finds the rows of the context fields that the space uses; raises ContextError."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bandit import snapshot
 from bandit.errors import CreativeError, SnapshotError
 from bandit.features import FeatureIndex
+from bandit.hierarchy import learned_prior
 from bandit.memory import Memory
 from bandit.outcomes import cells_of
 from bandit.posterior import Posterior, PriorScales
@@ -50,6 +51,8 @@ class LearnerSettings:
     """Distinct cells kept as counts before they are folded into a belief."""
     keep: int = 10
     """Snapshots kept."""
+    learns_prior: bool = True
+    """Whether the prior's spreads and means are learned along, from `scales` on."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -78,7 +81,8 @@ class CreativeLearner:
         self.settings = settings
         self._refit = refit
         self._index = FeatureIndex(catalogue)
-        self._prior = Posterior.prior(catalogue, settings.num_factors, settings.scales, settings.seed)
+        self._groups = self._index.groups()
+        self._origin = Posterior.prior(catalogue, settings.num_factors, settings.scales, settings.seed)
         version = snapshot.latest(root)
         self._current = None if version is None else self._loaded(version)
 
@@ -86,17 +90,19 @@ class CreativeLearner:
         """Makes sure that there is a posterior for this catalogue and returns it.
 
         The first one is the prior, as event number 0. A posterior of another catalogue is carried over: known
-        elements keep their belief, new ones start like their siblings.
+        elements keep their evidence, new ones start where their siblings' features place them.
         """
         current = self._current
         if current is None:
-            current = self._published(
-                self._prior, self._blank(self._prior), self._provenance(None, 0, created_at, 0)
-            )
+            memory = Memory.of(self._origin, self._index.num_fields)
+            current = self._published(self._origin, memory, self._provenance(None, 0, created_at, 0))
         elif current.provenance.catalogue_version != self.catalogue.version:
-            posterior = transferred(current.posterior, current.catalogue, self.catalogue, self._prior)
+            memory = snapshot.load_memory(self.root, current.version)
+            memory = transferred(memory, current.catalogue, self.catalogue, self._origin, self._refit)
+            memory = self._with_learned_prior(memory, memory.posterior(memory.base, self._refit))
+            posterior = memory.posterior(memory.base, self._refit)
             provenance = self._provenance(current, current.provenance.sequence, created_at, 0)
-            current = self._published(posterior, self._blank(posterior), provenance)
+            current = self._published(posterior, memory, provenance)
         self._current = current
         return current
 
@@ -121,16 +127,18 @@ class CreativeLearner:
         if sequence <= current.provenance.sequence:
             return current.version
         cells = cells_of(outcomes, self._index)
-        memory = snapshot.load_memory(self.root, current.version).faded(self._prior, self.settings.power)
-        memory = memory.joined(cells)
+        memory = snapshot.load_memory(self.root, current.version).faded(self.settings.power).joined(cells)
         posterior = memory.posterior(current.posterior, self._refit)
-        memory = memory.folded(posterior, self.settings.capacity)
+        memory = self._with_learned_prior(memory.folded(posterior, self.settings.capacity), posterior)
         provenance = self._provenance(current, sequence, created_at, len(outcomes))
         self._current = self._published(posterior, memory, provenance)
         return self._current.version
 
-    def _blank(self, belief: Posterior) -> Memory:
-        return Memory.of(belief, self._index.num_fields)
+    def _with_learned_prior(self, memory: Memory, posterior: Posterior) -> Memory:
+        """Learns the prior from a posterior that was fitted under it; the next fit starts from there."""
+        if not self.settings.learns_prior:
+            return memory
+        return memory.under(learned_prior(self._groups, self._origin, memory.prior, posterior))
 
     def _provenance(
         self, parent: Snapshot | None, sequence: int, created_at: float, num_new: int

@@ -25,27 +25,32 @@ class Refit(Protocol):
 class Memory:
     """Evidence for a posterior: base(θ) · Π_cells Binomial(clicks | impressions, θ).
 
+    `base` is the prior times what is no longer held as counts; `prior` may change, the evidence stays.
+
     Independent Gaussians forget which weights were learned together. A chain of them, each the prior of the
     next, puts what the shown creatives taught on shared weights and so misjudges the creatives that are no
     longer shown. Refitting from the counts does not; only what the counts no longer hold is in `base`.
     """
 
+    prior: Posterior
     base: Posterior
     cells: Cells
 
     @classmethod
-    def of(cls, belief: Posterior, num_fields: int) -> Memory:
-        """Starts from a belief without outcomes."""
-        return cls(belief, Cells(np.empty((0, num_fields), np.int32), np.empty(0), np.empty(0)))
+    def of(cls, prior: Posterior, num_fields: int) -> Memory:
+        """Starts without outcomes."""
+        return cls(prior, prior, Cells(np.empty((0, num_fields), np.int32), np.empty(0), np.empty(0)))
 
-    def faded(self, prior: Posterior, power: float) -> Memory:
+    def faded(self, power: float) -> Memory:
         """Lets the evidence fade: (base · likelihood)^power · prior^(1 − power)."""
+        if power == 1.0:
+            return self
         counts = Cells(self.cells.rows, power * self.cells.num_impressions, power * self.cells.num_clicks)
-        return Memory(self.base.forgotten(prior, power), counts)
+        return Memory(self.prior, self.base.forgotten(self.prior, power), counts)
 
     def joined(self, cells: Cells) -> Memory:
         """Adds a batch."""
-        return Memory(self.base, merged(self.cells, cells))
+        return Memory(self.prior, self.base, merged(self.cells, cells))
 
     def posterior(self, start: Posterior, refit: Refit) -> Posterior:
         """Fits the posterior, searching from a belief near it."""
@@ -55,4 +60,8 @@ class Memory:
         """Replaces the counts by the posterior fitted to them, once they are more cells than `capacity`."""
         if len(self.cells.rows) <= capacity:
             return self
-        return Memory.of(posterior, self.cells.rows.shape[1])
+        return Memory(self.prior, posterior, Memory.of(self.prior, self.cells.rows.shape[1]).cells)
+
+    def under(self, prior: Posterior) -> Memory:
+        """Exchanges the prior; the evidence stays."""
+        return Memory(prior, self.base.rebased(self.prior, prior), self.cells)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,9 +42,12 @@ class Posterior:
         scales: PriorScales = PriorScales(),
         seed: int = 0,
     ) -> Posterior:
-        """Makes the belief before any outcome: zero means, except for small random factors."""
+        """Makes the belief before any outcome: zero means, except for small random factors.
+
+        A row's factors depend on its name, so they stay where they are when others come and go.
+        """
         num_rows = FeatureIndex(catalogue).num_rows
-        spread = np.random.default_rng(seed).normal(0.0, scales.factors_spread, (num_rows, num_factors))
+        spread = scales.factors_spread * _directions(catalogue, num_factors, seed)
         return cls(
             Parameters(np.zeros(()), np.zeros(num_rows), spread),
             Parameters(
@@ -66,6 +70,15 @@ class Posterior:
         scale = Parameters(self.scale.bias, linear * self.scale.linear, factors * self.scale.factors)
         return Posterior(self.loc, scale)
 
+    def rebased(self, old: Posterior, new: Posterior) -> Posterior:
+        """Exchanges the prior under the same evidence: q(θ) · new(θ) / old(θ), normalised.
+
+        Natural parameters add up: 1/s² − 1/s_old² + 1/s_new², and m/s² likewise. Evidence never has a
+        negative precision, so the result is at least as sure as the new prior.
+        """
+        blocks = [_exchanged(*parts) for parts in zip(_blocks(self), _blocks(old), _blocks(new), strict=True)]
+        return Posterior(Parameters(*(loc for loc, _ in blocks)), Parameters(*(scale for _, scale in blocks)))
+
     def forgotten(self, prior: Posterior, power: float) -> Posterior:
         """Lets old evidence fade: q(θ)^power · prior(θ)^(1 − power), normalised.
 
@@ -78,6 +91,19 @@ class Posterior:
             for old, origin in zip(_blocks(self), _blocks(prior), strict=True)
         ]
         return Posterior(Parameters(*(loc for loc, _ in blocks)), Parameters(*(scale for _, scale in blocks)))
+
+
+def _directions(catalogue: CreativeCatalogue, num_factors: int, seed: int) -> FloatArray:
+    """Draws standard normals (D, K), reproducibly by the names of fields and elements."""
+    fields = [((item.name,), item.size) for item in catalogue.context_fields]
+    elements = [((slot.name, element), 1) for slot in catalogue.slots for element in slot.elements]
+    blocks = [
+        np.random.default_rng([seed, *blake2b(repr(name).encode(), digest_size=8).digest()]).standard_normal(
+            (num_rows, num_factors)
+        )
+        for name, num_rows in fields + elements
+    ]
+    return np.concatenate(blocks)
 
 
 def _blocks(posterior: Posterior) -> list[tuple[FloatArray, FloatArray]]:
@@ -93,3 +119,16 @@ def _geometric_mean(
     precision = old_precision + origin_precision
     loc = (old_precision * old[0] + origin_precision * origin[0]) / precision
     return loc, 1.0 / np.sqrt(precision)
+
+
+def _exchanged(
+    belief: tuple[FloatArray, FloatArray],
+    old: tuple[FloatArray, FloatArray],
+    new: tuple[FloatArray, FloatArray],
+) -> tuple[FloatArray, FloatArray]:
+    (loc, scale), (old_loc, old_scale), (new_loc, new_scale) = belief, old, new
+    evidence = np.maximum(scale**-2.0 - old_scale**-2.0, 0.0)
+    precision = evidence + new_scale**-2.0
+    # Around the old prior's mean, so that a row without evidence gets the new prior exactly.
+    shift = (loc - old_loc) / scale**2 + evidence * (old_loc - new_loc)
+    return new_loc + shift / precision, precision**-0.5

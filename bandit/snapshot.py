@@ -84,7 +84,7 @@ def save(
     cells = {name: getattr(memory.cells, name) for name in _CELLS}
     files = {
         POSTERIOR: _packed(_arrays(posterior)),
-        MEMORY: _packed(_arrays(memory.base) | cells),
+        MEMORY: _packed(_arrays(memory.base) | _arrays(memory.prior, "prior_") | cells),
         CATALOGUE: catalogue.to_json().encode(),
     }
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
@@ -120,8 +120,12 @@ def load(root: Path, version: str) -> Snapshot:
 def load_memory(root: Path, version: str) -> Memory:
     """Reads what learning goes on from; raises SnapshotError."""
     arrays = _unpacked(root / version, MEMORY)
+    if "prior_loc_bias" not in arrays:
+        problem = "has no prior: it was written before priors were learned; start a new directory"
+        raise SnapshotError(str(root / version / MEMORY), sorted(arrays), problem)
     rows, num_impressions, num_clicks = (arrays[name] for name in _CELLS)
-    return Memory(_posterior(arrays), Cells(rows.astype(np.int32), num_impressions, num_clicks))
+    cells = Cells(rows.astype(np.int32), num_impressions, num_clicks)
+    return Memory(_posterior(arrays, "prior_"), _posterior(arrays), cells)
 
 
 def versions(root: Path) -> list[tuple[int, str]]:
@@ -204,9 +208,11 @@ def _packed(arrays: Mapping[str, FloatArray | RowArray]) -> bytes:
     return buffer.getvalue()
 
 
-def _arrays(posterior: Posterior) -> dict[str, FloatArray | RowArray]:
+def _arrays(posterior: Posterior, prefix: str = "") -> dict[str, FloatArray | RowArray]:
     parts = {"loc": posterior.loc, "scale": posterior.scale}
-    return {f"{part}_{name}": getattr(values, name) for part, values in parts.items() for name in _BLOCKS}
+    return {
+        f"{prefix}{part}_{name}": getattr(values, name) for part, values in parts.items() for name in _BLOCKS
+    }
 
 
 def _unpacked(directory: Path, name: str) -> dict[str, FloatArray]:
@@ -214,8 +220,10 @@ def _unpacked(directory: Path, name: str) -> dict[str, FloatArray]:
         return dict(arrays)
 
 
-def _posterior(arrays: Mapping[str, FloatArray]) -> Posterior:
-    loc, scale = (Parameters(*(arrays[f"{part}_{name}"] for name in _BLOCKS)) for part in ("loc", "scale"))
+def _posterior(arrays: Mapping[str, FloatArray], prefix: str = "") -> Posterior:
+    loc, scale = (
+        Parameters(*(arrays[f"{prefix}{part}_{name}"] for name in _BLOCKS)) for part in ("loc", "scale")
+    )
     return Posterior(loc, scale)
 
 

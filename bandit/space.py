@@ -9,10 +9,13 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bandit.elements import checked_features
 from bandit.errors import CatalogueError, UnknownSpaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from bandit.elements import FeatureValue
 
 Element: TypeAlias = tuple[str, str]
 """Slot name and element name."""
@@ -33,16 +36,23 @@ class ContextField:
 
 @dataclass(frozen=True)
 class Slot:
-    """A place in a creative and every element that was ever made for it."""
+    """A place in a creative and every element that was ever made for it.
+
+    `features` tells of each element what new ones may resemble it in: all elements or none have them.
+    """
 
     name: str
     elements: tuple[str, ...]
+    features: Mapping[str, Mapping[str, FeatureValue]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require_name("slots.name", self.name)
-        _require_distinct(f"slots[{self.name}].elements", self.elements)
+        where = f"slots[{self.name}]"
+        _require_distinct(f"{where}.elements", self.elements)
         if not self.elements:
-            raise CatalogueError(f"slots[{self.name}].elements", self.elements, "needs at least one element")
+            raise CatalogueError(f"{where}.elements", self.elements, "needs at least one element")
+        features = checked_features(f"{where}.features", self.elements, self.features)
+        object.__setattr__(self, "features", features)
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,7 @@ class CreativeCatalogue:
         ]
         data = {
             "context_fields": [asdict(item) for item in self.context_fields],
-            "slots": [asdict(slot) for slot in self.slots],
+            "slots": [_written_slot(slot) for slot in self.slots],
             "spaces": spaces,
         }
         return json.dumps(data, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
@@ -185,6 +195,12 @@ def _require_known(where: str, names: Iterable[str], known: Iterable[str]) -> No
             raise CatalogueError(where, name, f"not among {list(known)}")
 
 
+_OPTIONAL: dict[type, set[str]] = {
+    CreativeSpace: {"context_fields", "elements", "incompatible"},
+    Slot: {"features"},
+}
+
+
 def _record(kind: type[Any], where: str, data: object) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise CatalogueError(where, data, "must be an object")
@@ -192,8 +208,7 @@ def _record(kind: type[Any], where: str, data: object) -> dict[str, Any]:
     for name in data:
         if name not in known:
             raise CatalogueError(f"{where}.{name}", data[name], f"unknown key, not among {sorted(known)}")
-    optional = {"context_fields", "elements", "incompatible"} if kind is CreativeSpace else set()
-    for name in sorted(known - optional):
+    for name in sorted(known - _OPTIONAL.get(kind, set())):
         if name not in data:
             raise CatalogueError(f"{where}.{name}", None, "is missing")
     return data
@@ -207,7 +222,17 @@ def _list(where: str, value: object) -> tuple[Any, ...]:
 
 def _slot(item: object) -> Slot:
     data = _record(Slot, "slots", item)
-    return Slot(data["name"], _list("slots.elements", data["elements"]))
+    features = data.get("features", {})
+    if not isinstance(features, dict) or not all(isinstance(values, dict) for values in features.values()):
+        raise CatalogueError("slots.features", features, "must map elements to objects of features")
+    return Slot(data["name"], _list("slots.elements", data["elements"]), features)
+
+
+def _written_slot(slot: Slot) -> dict[str, object]:
+    written: dict[str, object] = {"name": slot.name, "elements": slot.elements}
+    if slot.features:
+        written["features"] = {element: dict(values) for element, values in slot.features.items()}
+    return written
 
 
 def _space(item: object) -> CreativeSpace:

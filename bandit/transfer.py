@@ -1,4 +1,4 @@
-"""A posterior's way into a changed catalogue: known rows keep their belief, new ones join their group."""
+"""A belief's way into a changed catalogue: known rows keep their evidence, new ones follow the prior."""
 
 from __future__ import annotations
 
@@ -8,57 +8,66 @@ import numpy as np
 
 from bandit.features import FeatureIndex
 from bandit.fm import Parameters
+from bandit.memory import Memory
+from bandit.outcomes import Cells
 from bandit.posterior import Posterior
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from bandit.fm import FloatArray
+    from bandit.features import RowArray
+    from bandit.memory import Refit
     from bandit.space import CreativeCatalogue
 
 
 def transferred(
-    posterior: Posterior, old: CreativeCatalogue, new: CreativeCatalogue, prior: Posterior
-) -> Posterior:
-    """Carries a belief about the old catalogue over to the new one, row by name.
+    memory: Memory, old: CreativeCatalogue, new: CreativeCatalogue, origin: Posterior, refit: Refit
+) -> Memory:
+    """Carries what is remembered about the old catalogue over to the new one, row by name.
 
-    A new element is expected to be like its siblings, the rows of its slot or context field; each weight has
-
-        μ = mean of the siblings' locs,    τ² = mean of (loc − μ)² + scale²,
-
-    never wider than the prior. A group without siblings starts at the prior.
-    Source: Gelman et al. (2013), Bayesian Data Analysis, section 5.4, with moments for the group's spread.
+    New rows start at `origin`, until the prior is learned again. Counts whose rows all live on stay counts;
+    if some do not, all of them are folded first, so that what they taught about the others is kept.
 
     Args:
-        posterior: belief about the rows of `old`.
-        prior: belief about the rows of `new` before any outcome; same number of factors.
+        memory: about the rows of `old`.
+        origin: belief about the rows of `new` before any outcome; same number of factors.
+        refit: folds the counts.
     """
     known = {name: row for row, name in enumerate(FeatureIndex(old).row_names())}
-    names = FeatureIndex(new).row_names()
-    loc, scale = _blocks(prior.loc), _blocks(prior.scale)
-    kept = np.array([row for row, name in enumerate(names) if name in known], np.int64)
-    source = np.array([known[names[row]] for row in kept], np.int64)
-    groups = np.array([name[0] for name in names])
-    for target, belief in ((loc, posterior.loc), (scale, posterior.scale)):
-        for block, values in zip(target, (belief.linear, belief.factors), strict=True):
-            block[kept] = values[source]
-    for group in dict.fromkeys(groups[np.setdiff1d(np.arange(len(names)), kept)]):
-        siblings = kept[groups[kept] == group]
-        newcomers = np.setdiff1d(np.flatnonzero(groups == group), kept)
-        if siblings.size:
-            for means, deviations in zip(loc, scale, strict=True):
-                _join(means, deviations, siblings, newcomers)
-    return Posterior(Parameters(posterior.loc.bias, *loc), Parameters(posterior.scale.bias, *scale))
+    index = FeatureIndex(new)
+    names = index.row_names()
+    source = np.array([known.get(name, -1) for name in names], np.int64)
+    moved = np.full(len(known), -1, np.int32)
+    moved[source[source >= 0]] = np.flatnonzero(source >= 0)
+    columns = _columns(old, new)
+    used = memory.cells.rows
+    if np.any(moved[used[used >= 0]] < 0) or -1 in columns:
+        memory = memory.folded(memory.posterior(memory.base, refit), capacity=0)
+    rows = np.full((len(memory.cells.rows), index.num_fields), -1, np.int32)
+    if len(rows):
+        rows[:, columns] = np.where(memory.cells.rows >= 0, moved[memory.cells.rows], -1)
+    return Memory(
+        _carried(memory.prior, origin, source),
+        _carried(memory.base, origin, source),
+        Cells(rows, memory.cells.num_impressions, memory.cells.num_clicks),
+    )
 
 
-def _blocks(parameters: Parameters) -> tuple[FloatArray, FloatArray]:
-    return parameters.linear.copy(), parameters.factors.copy()
+def _columns(old: CreativeCatalogue, new: CreativeCatalogue) -> list[int]:
+    """Finds the column of each of the old catalogue's fields in the new one, −1 where it is gone."""
+    places = {name: column for column, name in enumerate(_field_names(new))}
+    return [places.get(name, -1) for name in _field_names(old)]
 
 
-def _join(
-    loc: FloatArray, scale: FloatArray, siblings: NDArray[np.int64], newcomers: NDArray[np.int64]
-) -> None:
-    mean = loc[siblings].mean(axis=0)
-    spread = np.sqrt(np.mean(np.square(loc[siblings] - mean) + np.square(scale[siblings]), axis=0))
-    loc[newcomers] = mean
-    scale[newcomers] = np.minimum(scale[newcomers], spread)
+def _field_names(catalogue: CreativeCatalogue) -> list[tuple[str, str]]:
+    contexts = [("context", item.name) for item in catalogue.context_fields]
+    return contexts + [("slot", slot.name) for slot in catalogue.slots]
+
+
+def _carried(belief: Posterior, origin: Posterior, source: RowArray) -> Posterior:
+    """Takes known rows from a belief about the old catalogue, the others from `origin`."""
+    known = source >= 0
+    parts = []
+    for values, first in ((belief.loc, origin.loc), (belief.scale, origin.scale)):
+        linear, factors = first.linear.copy(), first.factors.copy()
+        linear[known], factors[known] = values.linear[source[known]], values.factors[source[known]]
+        parts.append(Parameters(values.bias, linear, factors))
+    return Posterior(*parts)

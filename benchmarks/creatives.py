@@ -59,7 +59,7 @@ def world_figures(path: Path, settings: LearnerSettings, seeds: int, impressions
     items = rng.integers(len(world.items), size=impressions)
     figures: dict[str, Any] = {"random": {"regret": world.regret(items, uniform(world)(items, rng))}}
     regrets: dict[str, list[list[float]]] = {"linear": [], "factorization": []}
-    coverage, seconds = [], []
+    coverage, error, seconds = [], [], []
     for seed in range(seeds):
         regrets["linear"].append(
             play_world(world, LinearPolicy(world, seed, settings.num_draws), impressions, seed)
@@ -68,13 +68,18 @@ def world_figures(path: Path, settings: LearnerSettings, seeds: int, impressions
         began = perf_counter()
         regrets["factorization"].append(play_world(world, policy, impressions, seed))
         seconds.append(perf_counter() - began)
-        coverage.append(policy.coverage(world.ctr))
+        for values, figure in zip((coverage, error), policy.calibration(world.ctr), strict=True):
+            values.append(figure)
     for name, runs in regrets.items():
         figures[name] = {
             "regret_50000": spread([sum(run[:6]) for run in runs]),
             "regret": spread([sum(run) for run in runs]),
         }
-    figures["factorization"] |= {"coverage_90": spread(coverage), "seconds": spread(seconds)}
+    figures["factorization"] |= {
+        "coverage_90": spread(coverage),
+        "calibration_error": spread(error),
+        "seconds": spread(seconds),
+    }
     return figures
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from bandit.argmax import CountedBallot, DrawPool, PooledSpace
 from bandit.features import FeatureIndex
-from bandit.fm import logits
+from bandit.fm import Parameters, logits
+from bandit.hierarchy import learned_prior
 from bandit.memory import Memory
 from bandit.outcomes import count_cells
 from bandit.posterior import Posterior
@@ -95,6 +96,7 @@ class FactorizationPolicy:
         self.index = FeatureIndex(catalogue)
         self.prior = self.posterior = Posterior.prior(catalogue, settings.num_factors, settings.scales, seed)
         self.memory = Memory.of(self.prior, self.index.num_fields)
+        self.groups = self.index.groups()
         self.rows = _all_rows(world)
         self.feasible = world.feasible
         number = {tuple(row): position for position, row in enumerate(world.creatives.tolist())}
@@ -119,19 +121,33 @@ class FactorizationPolicy:
     def learn(self, items: NDArray[np.int64], chosen: NDArray[np.int64], clicks: NDArray[np.float64]) -> None:
         """Updates the posterior and its pool."""
         cells = count_cells(self.rows[items, chosen], clicks)
-        memory = self.memory.faded(self.prior, self.settings.power).joined(cells)
+        memory = self.memory.faded(self.settings.power).joined(cells)
         self.posterior = memory.posterior(self.posterior, absorb)
-        self.memory = memory.folded(self.posterior, self.settings.capacity)
+        memory = memory.folded(self.posterior, self.settings.capacity)
+        prior = memory.prior
+        if self.settings.learns_prior:
+            prior = learned_prior(self.groups, self.prior, memory.prior, self.posterior)
+        self.memory = memory.under(prior)
         self.version += 1
         self.winners = self._winners()
 
-    def coverage(self, ctr: NDArray[np.float64]) -> float:
-        """Share of the true click rates inside their 90 % interval."""
+    def calibration(self, ctr: NDArray[np.float64]) -> tuple[float, float]:
+        """Compares the belief with the true click rates of all feasible creatives.
+
+        Returns: the share of rates inside their 90 % interval; the expected calibration error, the mean gap
+        between prediction and truth over 20 groups of equal size, in order of the prediction.
+        """
+        rows = self.rows[self.feasible]
         draws = self.posterior.draws(400, np.random.default_rng(self.seed))
-        rate = 1.0 / (1.0 + np.exp(-logits(draws, self.rows[self.feasible])))
+        parts = zip(draws.bias, draws.linear, draws.factors, strict=True)
+        # One draw at a time: all at once would take gigabytes.
+        z = np.stack([logits(Parameters(*part), rows).astype(np.float32) for part in parts])
+        rate = 1.0 / (1.0 + np.exp(-z))
         low, high = np.quantile(rate, [0.05, 0.95], axis=0)
-        truth = ctr[self.feasible]
-        return float(np.mean((low <= truth) & (truth <= high)))
+        truth, predicted = ctr[self.feasible], rate.mean(axis=0)
+        groups = np.array_split(np.argsort(predicted), 20)
+        gaps = [abs(predicted[group].mean() - truth[group].mean()) * group.size for group in groups]
+        return float(np.mean((low <= truth) & (truth <= high))), float(sum(gaps) / truth.size)
 
     def _winners(self) -> NDArray[np.int64]:
         settings = self.settings

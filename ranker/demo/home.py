@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from bandit.learner import CreativeLearner, LearnerSettings
-from bandit.posterior import PriorScales
 from bandit.space import ContextField, CreativeCatalogue, CreativeSpace, Slot
 from ranker.demo.fixtures import (
     DATA,
@@ -43,10 +42,6 @@ TRAINING_SEED = 0
 # 42 clicks cannot choose a penalty, so it is not left to them: a prior standard deviation of 1/√30 = 0.18 a
 # feature says that the click rates of two items often differ by a quarter, and rarely by a factor of two.
 GRID = Grid(weight_penalties=(30.0,), num_factors=())
-
-
-# What is right depends on the person, hardly on the creative alone: interactions are expected to be strong.
-SCALES = PriorScales(factors=0.5, factors_spread=0.3)
 
 
 def prepare_home(root: Path, report: Callable[[int, int, str], None] = lambda *_: None) -> Home:
@@ -89,8 +84,7 @@ def fresh_copy(home: Home, root: Path) -> Home:
 
 def publish_prior(home: Home) -> None:
     """Publish the belief that learning starts from, unless the home has learned already."""
-    settings = LearnerSettings(scales=SCALES)
-    CreativeLearner(adult_catalogue(), home.posteriors, settings).start(time.time())
+    CreativeLearner(adult_catalogue(), home.posteriors, LearnerSettings()).start(time.time())
 
 
 def fashion_fields() -> tuple[dict[str, object], ...]:

@@ -38,7 +38,7 @@ def test_batches_are_learned_as_if_they_came_together(prior: Posterior) -> None:
 
 def test_fading_scales_counts_and_base_alike(prior: Posterior) -> None:
     sure = absorb(prior, OTHER)
-    faded = Memory(sure, ONE).faded(prior, power=0.5)
+    faded = Memory(prior, sure, ONE).faded(power=0.5)
     assert faded.cells.num_impressions.tolist() == [5.0, 10.0]
     assert faded.cells.num_clicks.tolist() == [0.5, 7.5]
     assert faded.base.scale.bias == pytest.approx((0.5 * sure.scale.bias**-2 + 0.5) ** -0.5)
@@ -60,3 +60,16 @@ def test_search_may_begin_anywhere_near(prior: Posterior) -> None:
     near = memory.posterior(prior, absorb)
     # A logit may rest within a hundredth of its optimum.
     assert memory.posterior(near, absorb).loc.linear == pytest.approx(near.loc.linear, abs=0.02)
+
+
+def test_another_prior_changes_the_belief_but_not_the_evidence(prior: Posterior) -> None:
+    wide = Posterior(prior.loc, Parameters(prior.scale.bias, 2.0 * prior.scale.linear, prior.scale.factors))
+    sure = absorb(prior, OTHER)
+    memory = Memory(prior, sure, ONE).under(wide)
+    assert memory.cells is ONE
+    assert memory.base.scale.linear**-2 - wide.scale.linear**-2 == pytest.approx(
+        sure.scale.linear**-2 - prior.scale.linear**-2
+    )
+    back = memory.under(prior)
+    assert back.base.loc.linear == pytest.approx(sure.loc.linear)
+    assert back.base.scale.factors == pytest.approx(sure.scale.factors)

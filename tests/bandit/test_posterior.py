@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,3 +64,24 @@ def test_power_one_forgets_nothing() -> None:
     kept = single(2.0, 0.5).forgotten(single(0.0, 1.0), power=1.0)
     assert kept.loc.bias == pytest.approx(2.0)
     assert kept.scale.bias == pytest.approx(0.5)
+
+
+def test_exchanged_prior_adds_natural_parameters() -> None:
+    # Evidence: precision 4 − 1 = 3, moment 2 · 4 − 0 = 8; the new prior N(1, ½) adds 2 and 2.
+    moved = single(2.0, 0.5).rebased(single(0.0, 1.0), single(1.0, 0.5**0.5))
+    assert moved.scale.linear[0] == pytest.approx(5.0**-0.5)
+    assert moved.loc.linear[0] == pytest.approx(10.0 / 5.0)
+
+
+def test_without_evidence_the_new_prior_takes_over_exactly() -> None:
+    old, new = single(0.3, 0.7), single(-1.7, 0.123)
+    moved = old.rebased(old, new)
+    assert (moved.loc.linear[0], moved.scale.linear[0]) == (-1.7, pytest.approx(0.123, rel=1e-15))
+
+
+def test_factors_of_a_row_depend_on_its_name_only(catalogue: CreativeCatalogue) -> None:
+    slots = catalogue.slots
+    grown = replace(catalogue, slots=(replace(slots[0], elements=("ape", "cat", "dog")), *slots[1:]))
+    one, other = (Posterior.prior(data, 4, seed=1).loc.factors for data in (catalogue, grown))
+    assert np.array_equal(np.delete(other, 7, axis=0), one)
+    assert not np.array_equal(other[7], one[7])

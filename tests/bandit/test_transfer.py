@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from bandit.features import FeatureIndex
+from bandit.memory import Memory
+from bandit.outcomes import Cells
 from bandit.posterior import Posterior, PriorScales
 from bandit.space import CreativeCatalogue, Slot
+from bandit.streaming import absorb
 from bandit.transfer import transferred
 
 if TYPE_CHECKING:
@@ -26,58 +29,69 @@ def row(index: Index, slot: str, element: str) -> int:
     return index.row_names().index((slot, element))
 
 
-def test_same_catalogue_changes_nothing(catalogue: CreativeCatalogue, posterior: Posterior) -> None:
-    same = transferred(posterior, catalogue, catalogue, Posterior.prior(catalogue, 2, SCALES))
-    assert np.array_equal(same.loc.factors, posterior.loc.factors)
-    assert np.array_equal(same.scale.linear, posterior.scale.linear)
+@pytest.fixture
+def memory(posterior: Posterior, catalogue: CreativeCatalogue) -> Memory:
+    """Two cells of the banner: hour 1, site 2 and a dog with two headlines, green."""
+    index = FeatureIndex(catalogue)
+    context = {"hour": 1, "site": 2}
+    shown = [
+        index.rows("banner", context, {"picture": "dog", "headline": text, "colour": "green"})
+        for text in ("short", "question")
+    ]
+    return Memory(posterior, posterior, Cells(np.array(shown), np.array([9.0, 5.0]), np.array([1.0, 2.0])))
 
 
-def test_known_elements_keep_their_belief_wherever_they_move(
-    catalogue: CreativeCatalogue, posterior: Posterior
+def moved(memory: Memory, old: CreativeCatalogue, new: CreativeCatalogue) -> Memory:
+    return transferred(memory, old, new, Posterior.prior(new, 2, SCALES), absorb)
+
+
+def test_same_catalogue_changes_nothing(catalogue: CreativeCatalogue, memory: Memory) -> None:
+    same = moved(memory, catalogue, catalogue)
+    assert np.array_equal(same.base.loc.factors, memory.base.loc.factors)
+    assert np.array_equal(same.prior.scale.linear, memory.prior.scale.linear)
+    assert np.array_equal(same.cells.rows, memory.cells.rows)
+
+
+def test_known_elements_keep_belief_and_counts_wherever_they_move(
+    catalogue: CreativeCatalogue, memory: Memory
 ) -> None:
     new = with_elements(catalogue, "headline", ("question", "rhyme", "short", "long"))
-    moved = transferred(posterior, catalogue, new, Posterior.prior(new, 2, SCALES))
-    before, after = FeatureIndex(catalogue), FeatureIndex(new)
-    for slot, element in before.row_names():
-        old, now = row(before, slot, element), row(after, slot, element)
-        assert np.array_equal(moved.loc.factors[now], posterior.loc.factors[old])
-        assert moved.scale.linear[now] == posterior.scale.linear[old]
-    assert moved.loc.bias == posterior.loc.bias
+    after = moved(memory, catalogue, new)
+    old_index, new_index = FeatureIndex(catalogue), FeatureIndex(new)
+    for slot, element in old_index.row_names():
+        was, now = row(old_index, slot, element), row(new_index, slot, element)
+        assert np.array_equal(after.base.loc.factors[now], memory.base.loc.factors[was])
+        assert after.prior.scale.linear[now] == memory.prior.scale.linear[was]
+    names = [[new_index.row_names()[r] for r in cell] for cell in after.cells.rows]
+    assert names == [[old_index.row_names()[r] for r in cell] for cell in memory.cells.rows]
+    assert after.cells.num_clicks.tolist() == [1.0, 2.0]
 
 
-def test_new_element_is_expected_to_be_like_its_siblings(
-    catalogue: CreativeCatalogue, posterior: Posterior
+def test_new_elements_and_slots_start_at_the_first_prior(
+    catalogue: CreativeCatalogue, memory: Memory
 ) -> None:
-    posterior.loc.linear[[9, 10, 11]] = [1.0, 2.0, 3.0]
-    posterior.scale.linear[[9, 10, 11]] = [0.1, 0.2, 0.3]
-    new = with_elements(catalogue, "headline", ("short", "long", "question", "rhyme"))
-    moved = transferred(posterior, catalogue, new, Posterior.prior(new, 2, SCALES))
-    rhyme = row(FeatureIndex(new), "headline", "rhyme")
-    assert moved.loc.linear[rhyme] == pytest.approx(2.0)
-    assert moved.scale.linear[rhyme] == pytest.approx(np.sqrt(2.0 / 3.0 + (0.01 + 0.04 + 0.09) / 3.0))
-
-
-def test_new_element_is_never_less_certain_than_the_prior(
-    catalogue: CreativeCatalogue, posterior: Posterior
-) -> None:
-    new = with_elements(catalogue, "headline", ("short", "long", "question", "rhyme"))
-    prior = Posterior.prior(new, 2, PriorScales(1.0, 0.01, 0.02, 0.5))
-    moved = transferred(posterior, catalogue, new, prior)
-    rhyme = row(FeatureIndex(new), "headline", "rhyme")
-    assert moved.scale.linear[rhyme] == 0.01
-    assert moved.scale.factors[rhyme].tolist() == [0.02, 0.02]
-
-
-def test_new_slot_starts_at_the_prior(catalogue: CreativeCatalogue, posterior: Posterior) -> None:
-    new = replace(catalogue, slots=(*catalogue.slots, Slot("sound", ("none", "bell"))))
+    new = replace(catalogue, slots=(Slot("sound", ("none", "bell")), *catalogue.slots))
+    after = moved(memory, catalogue, new)
     prior = Posterior.prior(new, 2, SCALES)
-    moved = transferred(posterior, catalogue, new, prior)
-    assert np.array_equal(moved.loc.factors[-2:], prior.loc.factors[-2:])
-    assert moved.scale.linear[-1] == 5.0
+    bell = row(FeatureIndex(new), "sound", "bell")
+    assert np.array_equal(after.base.loc.factors[bell], prior.loc.factors[bell])
+    assert after.prior.scale.linear[bell] == 5.0
+    # The counts were made before there was a sound.
+    assert after.cells.rows[:, 2].tolist() == [-1, -1]
 
 
-def test_removed_element_is_forgotten(catalogue: CreativeCatalogue, posterior: Posterior) -> None:
-    new = with_elements(replace(catalogue, spaces=catalogue.spaces[1:]), "colour", ("green",))
-    moved = transferred(posterior, catalogue, new, Posterior.prior(new, 2, SCALES))
-    assert moved.loc.linear.shape == (13,)
-    assert moved.loc.linear[12] == posterior.loc.linear[13]
+def test_counts_of_a_removed_element_are_folded_before_it_is_forgotten(
+    catalogue: CreativeCatalogue, memory: Memory
+) -> None:
+    new = with_elements(replace(catalogue, spaces=catalogue.spaces[1:]), "picture", ("cat",))
+    after = moved(memory, catalogue, new)
+    assert len(after.cells.rows) == 0
+    fitted = absorb(memory.base, memory.cells)
+    green = row(FeatureIndex(new), "colour", "green")
+    assert after.base.loc.linear[green] == fitted.loc.linear[row(FeatureIndex(catalogue), "colour", "green")]
+    assert after.base.loc.linear.shape == (13,)
+
+
+def test_removed_slot_folds_too(catalogue: CreativeCatalogue, memory: Memory) -> None:
+    new = replace(catalogue, slots=catalogue.slots[:2], spaces=catalogue.spaces[1:])
+    assert len(moved(memory, catalogue, new).cells.rows) == 0
