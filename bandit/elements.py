@@ -67,7 +67,10 @@ def design(elements: Sequence[str], features: Mapping[str, Mapping[str, FeatureV
 def _standardised(values: FloatArray) -> FloatArray:
     deviation = values.std(axis=0)
     centred = values - values.mean(axis=0)
-    return np.divide(centred, deviation, out=np.zeros_like(values), where=deviation > 1e-12)
+    standardised: FloatArray = np.divide(
+        centred, deviation, out=np.zeros_like(values), where=deviation > 1e-12
+    )
+    return standardised
 
 
 def _value(where: str, value: object) -> FeatureValue:

@@ -34,7 +34,7 @@ def transferred(
     known = {name: row for row, name in enumerate(FeatureIndex(old).row_names())}
     index = FeatureIndex(new)
     names = index.row_names()
-    source = np.array([known.get(name, -1) for name in names], np.int64)
+    source = np.array([known.get(name, -1) for name in names], np.int32)
     moved = np.full(len(known), -1, np.int32)
     moved[source[source >= 0]] = np.flatnonzero(source >= 0)
     columns = _columns(old, new)

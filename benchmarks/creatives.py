@@ -59,7 +59,9 @@ def world_figures(path: Path, settings: LearnerSettings, seeds: int, impressions
     items = rng.integers(len(world.items), size=impressions)
     figures: dict[str, Any] = {"random": {"regret": world.regret(items, uniform(world)(items, rng))}}
     regrets: dict[str, list[list[float]]] = {"linear": [], "factorization": []}
-    coverage, error, seconds = [], [], []
+    coverage: list[float] = []
+    error: list[float] = []
+    seconds = []
     for seed in range(seeds):
         regrets["linear"].append(
             play_world(world, LinearPolicy(world, seed, settings.num_draws), impressions, seed)
