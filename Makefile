@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver fuzz-solver bench-creatives bench-ctr bench-attention bench-events clean
+.PHONY: demo serve test lint baseline bench-solver fuzz-solver bench-creatives bench-ctr bench-attention bench-events bench-overload clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -33,6 +33,10 @@ bench-attention: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.attention --data $(DATA)
 bench-events: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.events
+
+bench-overload: .venv/dev.stamp
+	$(BIN)/adranker init --home var/serve
+	$(BIN)/python -m benchmarks.overload --home var/serve
 
 clean:
 	rm -rf .venv var ads build dist

@@ -15,6 +15,7 @@ import typer
 from bandit.errors import CreativeError
 from ranker.attention.command import fit_attention_command
 from ranker.errors import InvalidInputError, RankerError
+from ranker.load.command import load_command
 from ranker.replay.command import gate_command
 from ranker.scoring.command import train_ctr_command
 from ranker.serving.command import serve_command
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve_command)
+app.command("load")(load_command)
 app.command("train-ctr")(train_ctr_command)
 app.command("fit-attention")(fit_attention_command)
 app.command("gate")(gate_command)

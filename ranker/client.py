@@ -138,7 +138,11 @@ def _our_errors() -> Iterator[None]:
         if status is None or not any(detail.Unpack(info) for detail in status.details):
             raise
         ours = ERRORS.get(error.code(), RankerError)
-        raise _with_message(ours, info.metadata["field"], info.metadata["value"], status.message) from error
+        raised = _with_message(ours, info.metadata["field"], info.metadata["value"], status.message)
+        retry = error_details_pb2.RetryInfo()
+        if isinstance(raised, OverloadedError) and any(detail.Unpack(retry) for detail in status.details):
+            raised.retry_seconds = retry.retry_delay.ToNanoseconds() / 1e9
+        raise raised from error
 
 
 def _item_error(item: ranker_pb2.RankError) -> RankerError:

@@ -29,4 +29,8 @@ class StateError(RankerError):
 
 
 class OverloadedError(RankerError):
-    """A bounded resource is full: retry later."""
+    """A bounded resource is full: retry, not before `retry_seconds`."""
+
+    def __init__(self, field: str, value: object, problem: str, retry_seconds: float = 0.1) -> None:
+        super().__init__(field, value, problem)
+        self.retry_seconds = retry_seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -15,6 +16,7 @@ from ranker.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import ThreadPoolExecutor
 
     from prometheus_client import Counter
 
@@ -31,7 +33,10 @@ class EdgeInterceptor(grpc.ServerInterceptor):
     other bad input.
     """
 
-    def __init__(self, metrics: Metrics, errors: ErrorTable, max_message_bytes: int) -> None:
+    def __init__(
+        self, metrics: Metrics, errors: ErrorTable, max_message_bytes: int, streams: ThreadPoolExecutor
+    ) -> None:
+        self._streams = streams  # threads that streams hold as long as they are open
         self._metrics = metrics
         self._errors = errors
         self._max_message_bytes = max_message_bytes
@@ -50,16 +55,19 @@ class EdgeInterceptor(grpc.ServerInterceptor):
         """Returns the method's handler, wrapped."""
         handler = continuation(handler_call_details)
         method: str = handler_call_details.method
-        if handler is None or not method.startswith(PACKAGE):
-            return handler
+        if handler is None:
+            return None
+        if not method.startswith(PACKAGE):
+            return _on_pool(handler, self._streams)
         if self._draining.is_set():
             # The calls before this one finish: the decision is made here, where a call is accepted.
             return _refusing(handler, self._metrics.calls.labels(method.rpartition("/")[2], "UNAVAILABLE"))
         if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(
+            wrapped: Any = grpc.stream_unary_rpc_method_handler(
                 self._wrap(handler.stream_unary, method, lambda raw: self._decoded_stream(handler, raw)),
                 response_serializer=handler.response_serializer,
             )
+            return _on_pool(wrapped, self._streams)
         return grpc.unary_unary_rpc_method_handler(
             self._wrap(handler.unary_unary, method, lambda raw: self._decoded(handler, raw)),
             response_serializer=handler.response_serializer,
@@ -100,6 +108,20 @@ class EdgeInterceptor(grpc.ServerInterceptor):
                 calls.labels(name, code).inc()
 
         return call
+
+
+def _on_pool(handler: Any, pool: ThreadPoolExecutor) -> Any:
+    """Returns the handler, its behavior run by `pool` where it is a stream.
+
+    gRPC asks each behavior for a pool of its own (an attribute that it calls experimental).
+    """
+    for kind in ("stream_unary", "unary_stream", "stream_stream"):
+        behavior = getattr(handler, kind)
+        if behavior is not None and not hasattr(behavior, "experimental_thread_pool"):
+            own = partial(behavior)
+            own.experimental_thread_pool = pool  # type: ignore[attr-defined]
+            return handler._replace(**{kind: own})
+    return handler
 
 
 def _refusing(handler: Any, counter: Counter) -> Any:

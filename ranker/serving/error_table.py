@@ -55,7 +55,9 @@ class ErrorTable:
         info = error_details_pb2.ErrorInfo(
             reason=type(error).__name__, domain=DOMAIN, metadata={"field": field, "value": value}
         )
-        details = [error_details_pb2.BadRequest(field_violations=[violation]), info]
+        details: list[Message] = [error_details_pb2.BadRequest(field_violations=[violation]), info]
+        if isinstance(error, OverloadedError):
+            details.append(_retry_info(error.retry_seconds))
         return status_pb2.Status(
             code=self.code(error), message=_message(error), details=[_packed(detail) for detail in details]
         )
@@ -69,6 +71,12 @@ class ErrorTable:
 def _field_and_value(error: Exception) -> tuple[str, str]:
     ours = cast("FieldError", error)
     return _cut(ours.field, MAX_VALUE_LENGTH), _cut(str(ours.value), MAX_VALUE_LENGTH)
+
+
+def _retry_info(seconds: float) -> error_details_pb2.RetryInfo:
+    info = error_details_pb2.RetryInfo()
+    info.retry_delay.FromNanoseconds(int(1e9 * seconds))
+    return info
 
 
 def _message(error: Exception) -> str:

@@ -33,6 +33,7 @@ from ranker.events.settings import Durability, EventSettings
 from ranker.events.sqlite_store import SqliteEventStore
 from ranker.home import Home
 from ranker.pipeline import PipelineSettings
+from ranker.serving.admission import Admission
 from ranker.serving.edge import EdgeInterceptor
 from ranker.serving.error_table import ErrorTable
 from ranker.serving.home_loader import load_snapshot
@@ -77,6 +78,7 @@ class _Parts:
     registry: Registry
     store: SqliteEventStore
     decider: Decider
+    admission: Admission | None
 
 
 class Server:
@@ -86,7 +88,11 @@ class Server:
         self._settings = settings
         self._stop = threading.Event()
         self.parts = _parts(settings)
-        self._edge = EdgeInterceptor(self.parts.metrics, self.parts.errors, settings.max_message_bytes)
+        # More than the streams that are let in: those that are turned away, and reflection.
+        streams = ThreadPoolExecutor(settings.max_report_streams + 4, thread_name_prefix="stream")
+        self._edge = EdgeInterceptor(
+            self.parts.metrics, self.parts.errors, settings.max_message_bytes, streams
+        )
         self._health = health.HealthServicer()
         self._grpc = self._grpc_server()
         port = self._bound_port()
@@ -145,10 +151,7 @@ class Server:
     def _grpc_server(self) -> grpc.Server:
         settings, parts = self._settings, self.parts
         server = grpc.server(
-            # Streams hold their threads; two more are for reflection, which streams as well.
-            ThreadPoolExecutor(
-                settings.num_workers + settings.max_report_streams + 2, thread_name_prefix="rpc"
-            ),
+            ThreadPoolExecutor(settings.num_workers, thread_name_prefix="rpc"),
             interceptors=[self._edge],
             maximum_concurrent_rpcs=settings.max_concurrent_calls,
             options=[
@@ -158,7 +161,7 @@ class Server:
             ],
         )
         ranker_pb2_grpc.add_RankerServiceServicer_to_server(
-            RankerServicer(parts.decider, parts.metrics, parts.errors), server
+            RankerServicer(parts.decider, parts.metrics, parts.errors, parts.admission), server
         )
         learner_pb2_grpc.add_LearnerServiceServicer_to_server(
             LearnerServicer(parts.store, settings.max_report_streams), server
@@ -194,6 +197,7 @@ def _parts(settings: ServerSettings) -> _Parts:
         registry,
         store,
         Decider(registry.current, store, pipeline, settings.capture_ratio),
+        Admission() if settings.admission else None,
     )
 
 

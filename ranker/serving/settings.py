@@ -24,12 +24,15 @@ class ServerSettings:
     port: int = 50051
     # Where Prometheus scrapes; port 0 takes a free one.
     metrics_port: int = 9464
-    # Threads that answer calls. More than a few only queue for the interpreter lock.
-    num_workers: int = 4
+    # Threads that answer calls. More only queue for the interpreter lock, where deadlines cannot be seen.
+    num_workers: int = 2
     # Outcome streams open at once, each in a thread of its own; beyond, RESOURCE_EXHAUSTED.
     max_report_streams: int = 8
-    # Calls that may wait for a thread; beyond, gRPC answers RESOURCE_EXHAUSTED.
-    max_concurrent_calls: int = 200
+    # Calls that may wait or be answered at once, streams included; beyond, gRPC answers RESOURCE_EXHAUSTED in
+    # microseconds. Take what can be answered within your callers' deadline: deadline × calls a second.
+    max_concurrent_calls: int = 40
+    # Whether a call whose deadline leaves no time for the answer is refused at once, with RESOURCE_EXHAUSTED.
+    admission: bool = True
     # Larger messages are refused.
     max_message_bytes: int = 4 * 1024 * 1024
     # Share of requests answered with a uniformly random slate.

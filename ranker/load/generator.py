@@ -1,0 +1,151 @@
+"""An open-loop load: calls start at Poisson times, whether the service keeps up or not.
+
+A closed loop would wait for a slow service and so never measure it (coordinated omission): here the latency
+of a call counts from the time at which it was due.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import numpy as np
+
+from ads.ranker.v1 import ranker_pb2
+from ranker.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+RANK = "/ads.ranker.v1.RankerService/Rank"
+PERCENTILES = (50, 90, 99, 99.9)
+# After the last call is due, how long beyond its deadline to wait for stragglers.
+GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """How hard, how long."""
+
+    rate: float  # calls a second, on average
+    seconds: float
+    deadline_seconds: float = 0.1
+    num_channels: int = 4  # connections, used in turns
+    seed: int = 0
+    request_id_prefix: str = "load"
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "seconds", "deadline_seconds"):
+            if not 0 < getattr(self, name) < 1e6:
+                raise InvalidInputError(name, getattr(self, name), "must be positive and below a million")
+        if self.num_channels < 1:
+            raise InvalidInputError("num_channels", self.num_channels, "must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What came of it."""
+
+    num_calls: int
+    seconds: float  # from the first call due to the last answer
+    codes: dict[str, int]  # gRPC code → calls
+    latency_seconds: dict[str, NDArray[np.float64]]  # gRPC code → one a call, from the time it was due
+    late_starts: int  # calls that this client started over a millisecond late: it is the bottleneck
+
+    @property
+    def goodput(self) -> float:
+        """Returns answers within their deadline a second."""
+        return self.codes.get("OK", 0) / self.seconds
+
+    def summary(self) -> dict[str, object]:
+        """Returns the figures as plain data; latencies in milliseconds."""
+        return {
+            "num_calls": self.num_calls,
+            "seconds": round(self.seconds, 3),
+            "goodput_per_second": round(self.goodput, 1),
+            "codes": self.codes,
+            "late_starts": self.late_starts,
+            "latency_ms": {
+                code: {f"p{p:g}": round(1e3 * float(np.percentile(values, p)), 3) for p in PERCENTILES}
+                for code, values in self.latency_seconds.items()
+            },
+        }
+
+
+class _Tally:
+    """Counts answers as they come, from gRPC's threads."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Condition()
+        self.latencies: dict[str, list[float]] = {}
+        self.num_done = 0
+
+    def done(self, code: str, due: float) -> None:
+        latency = time.perf_counter() - due
+        with self.lock:
+            self.latencies.setdefault(code, []).append(latency)
+            self.num_done += 1
+            self.lock.notify_all()
+
+
+def _done(tally: _Tally, due: float, call: Any) -> None:  # Any: gRPC's future of a call has no public type
+    tally.done(call.code().name, due)
+
+
+def run_load(
+    address: str,
+    bodies: Sequence[bytes],
+    settings: LoadSettings,
+    progress: Callable[[float], None] = lambda _: None,
+) -> LoadResult:
+    """Sends serialised requests `bodies` in turns, each under an id of its own, and waits for the answers."""
+    rng = np.random.default_rng(settings.seed)
+    due = np.cumsum(
+        rng.exponential(1.0 / settings.rate, size=int(1.5 * settings.rate * settings.seconds) + 100)
+    )
+    due = due[due < settings.seconds]
+    # "grpc.use_local_subchannel_pool": else all channels to one address share a connection.
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    channels = [grpc.insecure_channel(address, options) for _ in range(settings.num_channels)]
+    for channel in channels:
+        grpc.channel_ready_future(channel).result(timeout=10)
+    methods: list[Any] = [channel.unary_unary(RANK) for channel in channels]
+    tally, late = _Tally(), 0
+    start = time.perf_counter()
+    for i, offset in enumerate(due.tolist()):
+        wait = start + offset - time.perf_counter()
+        if wait > 0:
+            time.sleep(wait)
+        late += wait < -1e-3
+        call = methods[i % len(methods)].future(
+            with_id(bodies[i % len(bodies)], f"{settings.request_id_prefix}-{i}"),
+            timeout=settings.deadline_seconds,
+        )
+        call.add_done_callback(partial(_done, tally, start + offset))
+        progress(offset / settings.seconds)
+    with tally.lock:
+        tally.lock.wait_for(
+            lambda: tally.num_done == len(due), timeout=settings.deadline_seconds + GRACE_SECONDS
+        )
+        latencies = {code: np.array(values) for code, values in sorted(tally.latencies.items())}
+    seconds = time.perf_counter() - start
+    for channel in channels:
+        channel.close()
+    progress(1.0)
+    codes = dict(Counter({code: len(values) for code, values in latencies.items()}))
+    if (lost := len(due) - sum(codes.values())) > 0:
+        codes["NO_ANSWER"] = lost
+    return LoadResult(len(due), seconds, codes, latencies, late)
+
+
+def with_id(body: bytes, request_id: str) -> bytes:
+    """Returns a serialised request under another id."""
+    # Protobuf: of a field that comes twice, the last one counts.
+    return body + ranker_pb2.RankRequest(request_id=request_id).SerializeToString()
