@@ -211,6 +211,28 @@ def test_the_own_solution_is_the_best_warm_start() -> None:
     assert warm.num_steps < cold.num_steps
 
 
+def test_a_warm_start_may_hold_slates_that_are_no_longer_allowed() -> None:
+    free = PositionedProblem(np.outer([3.0, 2.0, 1.0], [1.0, 0.5]), np.empty((0, 3, 2)), np.empty(0))
+    allowed = np.array([[False, True], [True, True], [True, True]])
+    barred = PositionedProblem(free.value, free.weights, free.limits, allowed=allowed)
+    assert solve_positioned(barred, warm_start=solve_positioned(free)).slates.tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("n", "num_limits", "k", "value"), [(9, 2, 3, (3, 2)), (9, 1, 4, (4, 1)), (9, 2, 4, 8)]
+)
+def test_a_warm_start_for_other_dimensions_is_refused(n: int, num_limits: int, k: int, value: object) -> None:
+    def problem(n: int, num_limits: int, k: int) -> PositionedProblem:
+        return PositionedProblem(
+            np.outer(np.arange(1.0, n + 1.0), np.ones(k)), np.zeros((num_limits, n, k)), np.ones(num_limits)
+        )
+
+    other = solve_positioned(problem(n, num_limits, k))
+    with pytest.raises(InvalidInputError, match="warm_start") as caught:
+        solve_positioned(problem(5, 2, 4), warm_start=other)
+    assert caught.value.value == value
+
+
 def test_limits_on_every_slate_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="mode"):
         solve_positioned(random_problem(0), Settings(mode=Mode.EVERY_SLATE))
