@@ -1,4 +1,4 @@
-"""How good is the answer at a deadline? Ours, the sort at our λ, subgradients told the optimum."""
+"""How good is the answer at a deadline? Ours, the sort at our λ, subgradients told |λ*|."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def outcome(problem: SlateProblem, best: Solution, seconds: float) -> dict[str, 
     start = time.perf_counter()
     own = solve(problem, deadline=Deadline(time.perf_counter, start + seconds))
     taken = time.perf_counter() - start
-    _, _, value, use = subgradient(p, best.objective, affordable_steps(p, best.objective, seconds))
+    distance = float(np.linalg.norm(best.dual))
+    _, value, use = subgradient(p, distance, affordable_steps(p, distance, seconds))
     sort_value, sort_use = sorted_slate(p, own.dual)
     return {
         "ours": measured(problem, best, float(own.probabilities @ own.slate_value), own.use),
@@ -65,12 +66,12 @@ def outcome(problem: SlateProblem, best: Solution, seconds: float) -> dict[str, 
     }
 
 
-def affordable_steps(p: Instance, optimum: float, seconds: float, trial: int = 200) -> int:
+def affordable_steps(p: Instance, distance: float, seconds: float, trial: int = 200) -> int:
     """Returns how many subgradient steps take so many seconds."""
     times = []
     for _ in range(2):
         start = time.thread_time()
-        subgradient(p, optimum, trial)
+        subgradient(p, distance, trial)
         times.append(time.thread_time() - start)
     return max(int(seconds / (min(times) / trial)), 1)
 

@@ -75,35 +75,26 @@ def evaluate(p: Instance, dual: Floats, slate: Ints, use: Floats) -> float:
 
 
 @compiled
-def subgradient(p: Instance, optimum: float, num_steps: int) -> tuple[float, Floats, float, Floats]:
-    """Walks by Polyak's step, told the optimum; returns best bound and its λ, and the mean value and use.
+def subgradient(p: Instance, distance: float, num_steps: int) -> tuple[float, float, Floats]:
+    """Walks so many steps from λ = 0, told the distance |λ*|; returns best bound, mean value and mean use.
 
-    λ ← (λ − t (b − use))₊ with t = (D(λ) − optimum) / |b − use|²; the mean is weighted by t, which converges
-    to an optimal mixture (Larsson, Patriksson and Strömberg 1999).
+    λ ← (λ − t (b − use))₊ with t = |λ*| / (|b − use| √k) at step k; the mean is weighted by t k², as later
+    slates are better (Gustavsson, Patriksson and Strömberg 2015).
     """
-    num_limits = p.limits.size
-    dual, best_dual = np.zeros(num_limits), np.zeros(num_limits)
-    use, mean_use = np.zeros(num_limits), np.zeros(num_limits)
+    dual, use, mean_use = np.zeros(p.limits.size), np.zeros(p.limits.size), np.zeros(p.limits.size)
     slate = np.zeros(p.attention.size, np.int64)
-    best, mean_value, weight = np.inf, 0.0, 0.0
-    for _ in range(num_steps):
-        bound = evaluate(p, dual, slate, use)
-        if bound < best:
-            best = bound
-            best_dual[:] = dual
+    best, mean_value, total = np.inf, 0.0, 0.0
+    for k in range(1, num_steps + 1):
+        best = min(best, evaluate(p, dual, slate, use))
         gradient = p.limits - use
-        size = (gradient * gradient).sum()
-        step = max(bound - optimum, 0.0) / size if size > 0.0 else 0.0
-        value = 0.0
+        step = distance / max(np.sqrt((gradient * gradient).sum() * k), 1e-300)
+        weight = (step if step > 0.0 else 1.0) * (k / num_steps) ** 2
         for j in range(slate.size):
-            value += p.attention[j] * p.value[slate[j]]
-        if step <= 0.0:
-            step = 1e-300
-        mean_value += step * value
-        mean_use += step * use
-        weight += step
+            mean_value += weight * p.attention[j] * p.value[slate[j]]
+        mean_use += weight * use
+        total += weight
         dual = np.maximum(dual - step * gradient, 0.0)
-    return best, best_dual, mean_value / weight, mean_use / weight
+    return best, mean_value / total, mean_use / total
 
 
 @compiled

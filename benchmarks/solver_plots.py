@@ -22,7 +22,7 @@ FLOOR = 1e-12
 LABELS = {
     "ours": "ours",
     "sort_at_our_dual": "sort at our λ",
-    "subgradient": "subgradient, told the optimum",
+    "subgradient": "subgradient, told |λ*|",
 }
 
 
@@ -67,9 +67,12 @@ def plot_deadlines(rows: list[Row], path: Path) -> None:
             violations = [max(row[key]["violation"], FLOOR) for row in rows]
             panels[0].plot(deadlines, losses, marker="o", label=label)
             panels[1].plot(deadlines, violations, marker="o", label=label)
-        for panel, title in zip(panels, ("|loss| of value", "worst violation"), strict=True):
+        for panel, title in zip(
+            panels, ("|relative loss of value|", "worst violation of a limit"), strict=True
+        ):
             panel.set(xscale="log", yscale="log", xlabel="deadline, µs", title=title)
-        panels[0].legend(frameon=False, fontsize=8)
+        lines, labels = panels[0].get_legend_handles_labels()
+        figure.legend(lines, labels, loc="outside lower center", ncols=len(labels), frameon=False)
         n, num_limits, k = cell
         figure.suptitle(f"n = {n}, K = {num_limits}, k = {k}: medians; {FLOOR:g} and below drawn there")
         figure.savefig(path, metadata={"Date": None})

@@ -188,8 +188,8 @@ def deadlines_section(rows: list[Row]) -> str:
         "## Quality at a deadline\n\n![Loss and violation at a deadline](solver-deadlines.svg)\n\n"
         "Median relative loss of value / median of the worst violation, in units of the largest use of\n"
         "a slate / share of problems where the limits hold in expectation. A negative loss is bought by\n"
-        "violation. The subgradient method is compiled, told the optimum (Polyak's step), and given the\n"
-        "deadline without any call overhead; its answer is the mean of its slates, weighted by the steps.\n"
+        "violation. The subgradient method is compiled, told the distance |λ*|, and given the deadline\n"
+        "without any call overhead; its answer is a mean of its slates that favours the later ones.\n"
         "GLOP and HiGHS answer when they end: see their times above.\n\n" + table(heads, lines)
     )
 
