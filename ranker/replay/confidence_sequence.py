@@ -38,7 +38,7 @@ class Running:
     def over(self, x: Floats) -> tuple[Floats, Floats, Running]:
         """Return μ̂ₜ₋₁ and σ̂²ₜ₋₁ before each term, `(n,)` each, and what follows the last one.
 
-        μ̂ₜ = (1/2 + Σ xᵢ)/(t + 1), σ̂²ₜ = (1/4 + Σ (xᵢ − μ̂ᵢ)²)/(t + 1): eq. 15 of the source.
+        μ̂ₜ = (1/2 + Σ xᵢ)/(t + 1), σ̂²ₜ = (1/4 + Σ (xᵢ − μ̂ᵢ)²)/(t + 1).
         """
         count = self.count + np.arange(1, x.size + 1)
         totals = self.total + np.cumsum(x)
@@ -53,7 +53,7 @@ class Running:
 
 
 def predictable_bets(variance: Floats, first: int, level: float) -> Floats:
-    """Return λₜ = √(2·log(2/α) / (σ̂²ₜ₋₁·t·log(t + 1))), `(n,)`, for t = `first`, …: eq. 26 of the source."""
+    """Return λₜ = √(2·log(2/α) / (σ̂²ₜ₋₁·t·log(t + 1))), `(n,)`, for t = `first`, …"""
     t = first + np.arange(variance.size)
     bets: Floats = np.sqrt(2 * np.log(2 / (1 - level)) / (variance * t * np.log(t + 1)))
     return bets
@@ -64,7 +64,7 @@ def log_capitals(
 ) -> tuple[Floats, Floats]:
     """Return the log capital of who bets above and of who bets below `mean` after each term, `(n,)` each.
 
-    log ∏ (1 ± λₜ(xₜ − m)) with λₜ cut at c/m and c/(1 − m): eq. 23 of the source. `mean` is left out of the
+    log ∏ (1 ± λₜ(xₜ − m)) with λₜ cut at c/m and c/(1 − m). `mean` is left out of the
     sequence from the first t on at which either exceeds log(2/α).
     """
     lower, upper = bounds

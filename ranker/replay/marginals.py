@@ -32,6 +32,42 @@ def position_marginals(
     return (1 - exploration_ratio) * marginals + exploration_ratio / num_candidates
 
 
+def pair_marginals(
+    slates: Integers, probabilities: Floats, num_candidates: int, exploration_ratio: float
+) -> Floats:
+    """Return P(candidate a at position i and b at j) as `(k, n, k, n)`: what the pseudo-inverse needs.
+
+    (1−ε)·Σₛ pₛ·[sᵢ = a]·[sⱼ = b] + ε·(1/n where i = j and a = b, 1/(n(n−1)) where both differ).
+    """
+    _check_mixture(slates, probabilities, num_candidates, exploration_ratio)
+    n, k = num_candidates, slates.shape[1]
+    shown = (slates[:, :, None] == np.arange(n)).astype(float)  # (m, k, n)
+    served = np.einsum("s,sia,sjb->iajb", probabilities, shown, shown)
+    same_position, same_candidate = np.eye(k)[:, None, :, None], np.eye(n)[None, :, None, :]
+    uniform = same_position * same_candidate / n
+    if k > 1:
+        uniform = uniform + (1 - same_position) * (1 - same_candidate) / (n * (n - 1))
+    pairs: Floats = (1 - exploration_ratio) * served + exploration_ratio * uniform
+    return pairs
+
+
+def cascade_propensities(
+    mixture: tuple[Integers, Floats], num_candidates: int, exploration_ratio: float, shown: Integers
+) -> Floats:
+    """Return P(positions 0 … j hold what `shown` `(k,)` has there), `(k,)`; the last is that of the slate.
+
+    (1−ε)·Σₛ pₛ·[s₀…ⱼ = shown₀…ⱼ] + ε·(n−j−1)!/n!, of the mixture's slates `(m, k)` and probabilities `(m,)`.
+    """
+    slates, probabilities = mixture
+    _check_mixture(slates, probabilities, num_candidates, exploration_ratio)
+    if shown.shape != slates.shape[1:]:
+        raise InvalidInputError("shown.shape", shown.shape, f"must be {slates.shape[1:]}")
+    served = probabilities @ np.logical_and.accumulate(slates == shown, axis=1)
+    uniform = np.cumprod(1.0 / (num_candidates - np.arange(shown.size)))
+    found: Floats = (1 - exploration_ratio) * served + exploration_ratio * uniform
+    return found
+
+
 def _check_mixture(
     slates: Integers, probabilities: Floats, num_candidates: int, exploration_ratio: float
 ) -> None:

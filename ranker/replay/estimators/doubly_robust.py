@@ -52,7 +52,7 @@ def dr_terms(rewards: Floats, weights: Floats, baseline_logged: Floats, baseline
 def sndr(rewards: Floats, weights: Floats, baseline_logged: Floats, baseline_target: Floats) -> float:
     """Estimate the value by 1/n·Σ q̂(xᵢ, π) + Σ wᵢ(rᵢ − q̂(xᵢ, aᵢ)) / Σ wᵢ: self-normalised `dr`.
 
-    Source: Thomas and Brunskill (2016), "Data-efficient off-policy policy evaluation", section 5.
+    Source: Thomas and Brunskill (2016), "Data-efficient off-policy policy evaluation".
     """
     check_rows(rewards, weights)
     total = float(np.sum(weights))
@@ -65,7 +65,7 @@ def switched(weights: Floats, threshold: float) -> Floats:
     """Return wᵢ·[wᵢ ≤ τ], `(n,)`: with `dr`, rows of large weight are left to the reward model.
 
     Source: Wang, Agarwal and Dudík (2017), "Optimal and adaptive off-policy evaluation in contextual
-    bandits", eq. 5.
+    bandits".
     """
     check_positive("threshold", threshold)
     return np.where(weights <= threshold, weights, 0.0)
@@ -75,7 +75,7 @@ def optimistically_shrunk(weights: Floats, strength: float) -> Floats:
     """Return λwᵢ / (wᵢ² + λ), `(n,)`, for λ = `strength`: ∞ changes nothing, near 0 leaves the reward model.
 
     Source: Su, Dimakopoulou, Krishnamurthy and Dudík (2020), "Doubly robust off-policy evaluation with
-    shrinkage", eq. 7.
+    shrinkage".
     """
     check_positive("strength", strength)
     if np.isinf(strength):
@@ -113,8 +113,7 @@ def mrdr_sample_weights(weights: Floats, propensities: Floats) -> Floats:
 
     Σᵢ π(aᵢ|xᵢ)·(1 − π₀ᵢ)/π₀ᵢ²·(rᵢ − q̂(xᵢ, aᵢ))² bounds the part of DR's variance that q̂ decides;
     it is that part where the target is deterministic.
-    Source: Farajtabar, Chow and Ghavamzadeh (2018), "More robust doubly robust off-policy evaluation",
-    section 4.
+    Source: Farajtabar, Chow and Ghavamzadeh (2018), "More robust doubly robust off-policy evaluation".
     """
     check_column("propensities", propensities, weights.shape)
     if ((propensities <= 0) | (propensities > 1)).any():

@@ -43,7 +43,7 @@ def snips(rewards: Floats, weights: Floats) -> float:
 def clipped(weights: Floats, largest: float) -> Floats:
     """Return min(wᵢ, M), `(n,)`: for rewards ≥ 0 the estimate can only become smaller.
 
-    Source: Ionides (2008), "Truncated importance sampling", eq. 3.
+    Source: Ionides (2008), "Truncated importance sampling".
     """
     check_positive("largest", largest)
     cut: Floats = np.minimum(weights, largest)
@@ -55,7 +55,7 @@ def sub_gaussian(weights: Floats, strength: float) -> Floats:
 
     The weights are then bounded by 1/λ, and the estimate concentrates like a Gaussian.
     Source: Metelli, Russo and Restelli (2021), "Subgaussian and differentiable importance sampling for
-    off-policy evaluation and learning", eq. 5 with s = −1.
+    off-policy evaluation and learning", with s = −1.
     """
     if not 0 <= strength <= 1:
         raise InvalidInputError("strength", strength, "must lie in [0, 1]")
