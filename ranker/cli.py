@@ -8,7 +8,7 @@ import sys
 import threading
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -20,11 +20,15 @@ from ranker.replay.command import gate_command
 from ranker.scoring.command import train_ctr_command
 from ranker.serving.command import serve_command
 
+if TYPE_CHECKING:
+    from ranker.client import RankerClient
+
 # What `pip install adranker` leaves out: training and reports need it, serving does not.
 LEARN_EXTRA = frozenset({"jinja2", "matplotlib", "onnx", "pyro", "sklearn", "torch"})
 
 Address = Annotated[str, typer.Option(help="Where the server listens.")]
 HomeOption = Annotated[Path, typer.Option(help="Directory of schemas, models, creatives and events.")]
+SecurityFile = Annotated[Path | None, typer.Option("--security", help="TOML file: see docs/operations.md.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -140,21 +144,42 @@ def demo_command(
 
 
 @app.command("versions")
-def versions_command(address: Address = "127.0.0.1:50051", as_json: Json = False) -> None:
+def versions_command(
+    address: Address = "127.0.0.1:50051", security: SecurityFile = None, as_json: Json = False
+) -> None:
     """Show which models and which posterior a server answers from."""
-    from ranker.client import RankerClient
-
-    with RankerClient(address) as client:
+    with _client(address, security) as client:
         _print_versions(client.versions(), as_json)
 
 
 @app.command("reload")
-def reload_command(address: Address = "127.0.0.1:50051", as_json: Json = False) -> None:
+def reload_command(
+    address: Address = "127.0.0.1:50051", security: SecurityFile = None, as_json: Json = False
+) -> None:
     """Let a server look for new models and posteriors now."""
-    from ranker.client import RankerClient
-
-    with RankerClient(address) as client:
+    with _client(address, security) as client:
         _print_versions(client.reload(), as_json)
+
+
+@app.command("token")
+def token_command(
+    name: Annotated[str, typer.Argument(help="Who gets it.")],
+    scope: Annotated[list[str], typer.Option(help="rank, report or admin; repeatable.")],
+    file: Annotated[Path, typer.Option(help="The server's tokens file (ADRANKER_TOKENS).")],
+    as_json: Json = False,
+) -> None:
+    """Make a token for a caller: shown here once, the file keeps its hash."""
+    from ranker.serving.access import Scope, add_token
+
+    token = add_token(file, name, [_one_of(Scope, "scope", one) for one in scope])
+    typer.echo(json.dumps({"name": name, "token": token, "scopes": scope}) if as_json else token)
+
+
+def _client(address: str, security: Path | None) -> "RankerClient":
+    from ranker.client import RankerClient
+    from ranker.connection import read_security
+
+    return RankerClient(address, security=None if security is None else read_security(security))
 
 
 def _print_versions(versions: dict[str, object], as_json: bool) -> None:

@@ -20,7 +20,16 @@ from ads.ranker.v1 import (
     ranker_pb2,
     ranker_pb2_grpc,
 )
-from ranker.errors import InvalidInputError, NotFoundError, OverloadedError, RankerError, StateError
+from ranker.connection import connect
+from ranker.errors import (
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    OverloadedError,
+    RankerError,
+    StateError,
+    UnauthenticatedError,
+)
 from ranker.serving.answer_conversion import Answer, answer_from_proto
 from ranker.serving.request_conversion import outcome_to_proto, request_to_proto
 
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
+    from ranker.connection import Security
     from ranker.events.records import Outcome
     from ranker.slate import RankRequest
 
@@ -36,6 +46,8 @@ ERRORS: dict[grpc.StatusCode, type[RankerError]] = {
     grpc.StatusCode.NOT_FOUND: NotFoundError,
     grpc.StatusCode.FAILED_PRECONDITION: StateError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: OverloadedError,
+    grpc.StatusCode.UNAUTHENTICATED: UnauthenticatedError,
+    grpc.StatusCode.PERMISSION_DENIED: ForbiddenError,
 }
 # What gRPC itself answers, before or without our code.
 WITHOUT_DETAILS: dict[grpc.StatusCode, tuple[type[RankerError], str]] = {
@@ -64,8 +76,8 @@ class RankerClient:
     again after one is safe: a request id is answered with its stored decision.
     """
 
-    def __init__(self, address: str, timeout_seconds: float = 5.0) -> None:
-        self._channel = grpc.insecure_channel(address)
+    def __init__(self, address: str, timeout_seconds: float = 5.0, security: Security | None = None) -> None:
+        self._channel = connect(address, security)
         self._timeout = timeout_seconds
         self._ranker = ranker_pb2_grpc.RankerServiceStub(self._channel)
         self._learner = learner_pb2_grpc.LearnerServiceStub(self._channel)

@@ -28,6 +28,14 @@ class StateError(RankerError):
     """The input is fine, but the service is not in a state that can serve it."""
 
 
+class UnauthenticatedError(RankerError):
+    """The caller does not show a token that is known: get one."""
+
+
+class ForbiddenError(RankerError):
+    """The caller's token is not good for this: get one with the scope."""
+
+
 class OverloadedError(RankerError):
     """A bounded resource is full: retry, not before `retry_seconds`."""
 

@@ -28,6 +28,7 @@ def load_command(
         list[str] | None, typer.Option(help="Creative space of the candidates, which take turns; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of features and arrivals.")] = 0,
+    security: Annotated[Path | None, typer.Option(help="TOML file: see docs/operations.md.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:  # the arguments are the command line's, and Typer wants them flat
     """Load a server with random requests at Poisson times; tell codes, goodput and latencies."""
@@ -38,12 +39,14 @@ def load_command(
     from rich.console import Console
     from rich.progress import Progress
 
+    from ranker.connection import read_security
     from ranker.home import Home
     from ranker.load.generator import LoadSettings, run_load
     from ranker.load.synthetic import RequestShape, synthetic_request
     from ranker.serving.home_loader import load_snapshot
     from ranker.serving.request_conversion import request_to_proto
 
+    access = None if security is None else read_security(security)
     place = Home(home)
     place.check()
     snapshot = load_snapshot(place, None)
@@ -59,7 +62,7 @@ def load_command(
     )
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(f"{rate:g} calls a second", total=1.0)
-        result = run_load(address, bodies, settings, lambda share: bar.update(task, completed=share))
+        result = run_load(address, bodies, settings, lambda share: bar.update(task, completed=share), access)
     if as_json:
         typer.echo(json.dumps(result.summary()))
     else:

@@ -17,12 +17,15 @@ import grpc
 import numpy as np
 
 from ads.ranker.v1 import ranker_pb2
+from ranker.connection import connect
 from ranker.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    from ranker.connection import Security
 
 RANK = "/ads.ranker.v1.RankerService/Rank"
 PERCENTILES = (50, 90, 99, 99.9)
@@ -104,6 +107,7 @@ def run_load(
     bodies: Sequence[bytes],
     settings: LoadSettings,
     progress: Callable[[float], None] = lambda _: None,
+    security: Security | None = None,
 ) -> LoadResult:
     """Sends serialised requests `bodies` in turns, each under an id of its own, and waits for the answers."""
     rng = np.random.default_rng(settings.seed)
@@ -113,7 +117,7 @@ def run_load(
     due = due[due < settings.seconds]
     # "grpc.use_local_subchannel_pool": else all channels to one address share a connection.
     options = [("grpc.use_local_subchannel_pool", 1)]
-    channels = [grpc.insecure_channel(address, options) for _ in range(settings.num_channels)]
+    channels = [connect(address, security, options) for _ in range(settings.num_channels)]
     for channel in channels:
         grpc.channel_ready_future(channel).result(timeout=10)
     methods: list[Any] = [channel.unary_unary(RANK) for channel in channels]

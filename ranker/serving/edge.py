@@ -13,12 +13,11 @@ from google.rpc import code_pb2
 from grpc_status import rpc_status
 
 from ranker.errors import InvalidInputError
+from ranker.serving.access import refusing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import ThreadPoolExecutor
-
-    from prometheus_client import Counter
 
     from ranker.serving.error_table import ErrorTable
     from ranker.serving.metrics import Metrics
@@ -61,7 +60,7 @@ class EdgeInterceptor(grpc.ServerInterceptor):
             return _on_pool(handler, self._streams)
         if self._draining.is_set():
             # The calls before this one finish: the decision is made here, where a call is accepted.
-            return _refusing(handler, self._metrics.calls.labels(method.rpartition("/")[2], "UNAVAILABLE"))
+            return refusing(handler, self._turn_away(method))
         if handler.request_streaming:
             wrapped: Any = grpc.stream_unary_rpc_method_handler(
                 self._wrap(handler.stream_unary, method, lambda raw: self._decoded_stream(handler, raw)),
@@ -72,6 +71,15 @@ class EdgeInterceptor(grpc.ServerInterceptor):
             self._wrap(handler.unary_unary, method, lambda raw: self._decoded(handler, raw)),
             response_serializer=handler.response_serializer,
         )
+
+    def _turn_away(self, method: str) -> Callable[[grpc.ServicerContext], None]:
+        counter = self._metrics.calls.labels(method.rpartition("/")[2], "UNAVAILABLE")
+
+        def refuse(context: grpc.ServicerContext) -> None:
+            counter.inc()
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
+
+        return refuse
 
     def _decoded(self, handler: Any, raw: bytes) -> Any:
         if len(raw) > self._max_message_bytes:
@@ -122,15 +130,3 @@ def _on_pool(handler: Any, pool: ThreadPoolExecutor) -> Any:
             own.experimental_thread_pool = pool  # type: ignore[attr-defined]
             return handler._replace(**{kind: own})
     return handler
-
-
-def _refusing(handler: Any, counter: Counter) -> Any:
-    """Returns a handler of the same kind that turns each call away."""
-
-    def refuse(_: Any, context: grpc.ServicerContext) -> None:
-        counter.inc()
-        context.abort(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
-
-    if handler.request_streaming:
-        return grpc.stream_unary_rpc_method_handler(refuse)
-    return grpc.unary_unary_rpc_method_handler(refuse)

@@ -8,7 +8,14 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from ads.ranker.v1 import ranker_pb2
-from ranker.errors import InvalidInputError, NotFoundError, OverloadedError, StateError
+from ranker.errors import (
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    OverloadedError,
+    StateError,
+    UnauthenticatedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +47,8 @@ class ErrorTable:
             NotFoundError: code_pb2.NOT_FOUND,
             StateError: code_pb2.FAILED_PRECONDITION,
             OverloadedError: code_pb2.RESOURCE_EXHAUSTED,
+            UnauthenticatedError: code_pb2.UNAUTHENTICATED,
+            ForbiddenError: code_pb2.PERMISSION_DENIED,
             **(others or {}),
         }
         self.expected: tuple[type[Exception], ...] = tuple(self._codes)

@@ -33,6 +33,9 @@ class Metrics:
         self.calls = Counter(
             "adranker_rpc_calls", "Calls by method and gRPC code.", ["method", "code"], registry=r
         )
+        self.refused = Counter(
+            "adranker_rpc_refused", "Calls without the right token, by gRPC code.", ["code"], registry=r
+        )
         self.batch_errors = Counter(
             "adranker_batch_errors", "Requests of batches that were refused, by code.", ["code"], registry=r
         )

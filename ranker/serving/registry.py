@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING
 
 from ranker.errors import StateError
+from ranker.serving.incident import Incident
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ranker.serving.metrics import Metrics
     from ranker.snapshot import Snapshot
-
-logger = logging.getLogger(__name__)
 
 
 class Registry:
@@ -33,7 +31,7 @@ class Registry:
         self._metrics = metrics
         self._expected = expected
         self._lock = threading.Lock()
-        self._told = ""
+        self._incident = Incident()
         self._current = load(None)
         self._announce()
 
@@ -58,13 +56,8 @@ class Registry:
 
     def poll(self) -> None:
         """Reloads; what cannot be loaded is logged, once an incident and not once a poll."""
-        try:
+        with self._incident.watched(StateError):
             self.reload()
-            self._told = ""
-        except StateError as error:
-            if str(error) != self._told:
-                logger.error("%s", error)
-                self._told = str(error)
 
     def _announce(self) -> None:
         posterior = self._current.posterior

@@ -28,18 +28,21 @@ from bandit import snapshot as posterior_store
 from bandit.errors import ContextError, CreativeError, UnknownSpaceError
 from ranker.creative_learning import creative_learner
 from ranker.decider import Decider
-from ranker.errors import RankerError, StateError
+from ranker.errors import InvalidInputError, RankerError, StateError
 from ranker.events.settings import Durability, EventSettings
 from ranker.events.sqlite_store import SqliteEventStore
 from ranker.home import Home
 from ranker.pipeline import PipelineSettings
+from ranker.serving.access import AccessInterceptor, TokenTable
 from ranker.serving.admission import Admission
 from ranker.serving.edge import EdgeInterceptor
 from ranker.serving.error_table import ErrorTable
 from ranker.serving.home_loader import load_snapshot
+from ranker.serving.incident import Incident
 from ranker.serving.metrics import Metrics
 from ranker.serving.registry import Registry
 from ranker.serving.servicers import AdminServicer, LearnerServicer, RankerServicer
+from ranker.serving.tls import TlsFiles, server_credentials
 from ranker.solver import warm_up
 
 if TYPE_CHECKING:
@@ -79,6 +82,7 @@ class _Parts:
     store: SqliteEventStore
     decider: Decider
     admission: Admission | None
+    tokens: TokenTable | None
 
 
 class Server:
@@ -86,6 +90,7 @@ class Server:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
+        self._credentials = _credentials(settings)
         self._stop = threading.Event()
         self.parts = _parts(settings)
         # More than the streams that are let in: those that are turned away, and reflection.
@@ -120,20 +125,25 @@ class Server:
         self._scrapes.server_close()
 
     def _watch(self) -> None:
-        """Takes up new versions; says NOT_SERVING while decisions cannot be kept."""
+        """Takes up new versions and tokens; says NOT_SERVING while decisions cannot be kept."""
+        store, tokens = Incident(), Incident()
         while not self._stop.wait(self._settings.reload_seconds):
             self.parts.registry.poll()
-            try:
+            if self.parts.tokens is not None:
+                with tokens.watched(InvalidInputError):
+                    self.parts.tokens.poll()
+            with store.watched(StateError):
                 self.parts.store.check()
-                self._tell_health(health_pb2.HealthCheckResponse.SERVING)
-            except StateError as error:
-                logger.error("%s", error)
-                self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+            states = health_pb2.HealthCheckResponse
+            self._tell_health(states.NOT_SERVING if store.open else states.SERVING)
 
     def _bound_port(self) -> int:
-        address = f"{self._settings.host}:{self._settings.port}"
+        settings = self._settings
+        address = f"{settings.host}:{settings.port}"
         try:
-            return self._grpc.add_insecure_port(address)
+            if self._credentials is None:
+                return self._grpc.add_insecure_port(address)
+            return self._grpc.add_secure_port(address, self._credentials)
         except RuntimeError as error:
             raise StateError("address", address, "cannot be listened on; is it taken?") from error
 
@@ -144,6 +154,9 @@ class Server:
         except OSError as error:
             raise StateError("metrics_address", f"{host}:{port}", str(error.strerror)) from error
 
+    def _access(self, tokens: TokenTable) -> AccessInterceptor:
+        return AccessInterceptor(tokens, self.parts.metrics, self.parts.errors)
+
     def _tell_health(self, status: int) -> None:
         for service in ("", *SERVICES):
             self._health.set(service, status)
@@ -152,7 +165,7 @@ class Server:
         settings, parts = self._settings, self.parts
         server = grpc.server(
             ThreadPoolExecutor(settings.num_workers, thread_name_prefix="rpc"),
-            interceptors=[self._edge],
+            interceptors=[self._edge] if parts.tokens is None else [self._access(parts.tokens), self._edge],
             maximum_concurrent_rpcs=settings.max_concurrent_calls,
             options=[
                 ("grpc.max_receive_message_length", HARD_CAP * settings.max_message_bytes),
@@ -166,13 +179,20 @@ class Server:
         learner_pb2_grpc.add_LearnerServiceServicer_to_server(
             LearnerServicer(parts.store, settings.max_report_streams), server
         )
-        admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(parts.registry), server)
+        if settings.admin:
+            admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(parts.registry), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if settings.reflection:
             reflection.enable_server_reflection(
                 (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
             )
         return server
+
+
+def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return server_credentials(TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca))
 
 
 def _parts(settings: ServerSettings) -> _Parts:
@@ -198,6 +218,7 @@ def _parts(settings: ServerSettings) -> _Parts:
         store,
         Decider(registry.current, store, pipeline, settings.capture_ratio),
         Admission() if settings.admission else None,
+        None if settings.tokens is None else TokenTable(settings.tokens),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from ranker.errors import InvalidInputError
 from ranker.events.settings import Durability
@@ -50,8 +50,18 @@ class ServerSettings:
     drain_seconds: float = 20.0
     # Whether tools may list the services and methods.
     reflection: bool = True
+    # Whether AdminService answers.
+    admin: bool = True
+    # PEM files of the server's certificate; without them everything travels in the clear.
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    # PEM file: callers must show a certificate signed by it.
+    tls_client_ca: Path | None = None
+    # Tokens file of `adranker token`: callers must show a token with the scope. Needs TLS.
+    tokens: Path | None = None
 
     def __post_init__(self) -> None:
+        self._check_protection()
         for name in ("port", "metrics_port"):
             if not 0 <= getattr(self, name) <= 65535:
                 raise InvalidInputError(name, getattr(self, name), "must lie in 0 … 65535")
@@ -65,6 +75,16 @@ class ServerSettings:
         for name in ("window_seconds", "reload_seconds", "drain_seconds"):
             if not 0 < getattr(self, name) <= MAX_SECONDS:
                 raise InvalidInputError(name, getattr(self, name), f"must lie in (0, {MAX_SECONDS:g}]")
+
+    def _check_protection(self) -> None:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise InvalidInputError("tls_key", str(self.tls_key), "certificate and key come together")
+        for name in ("tls_client_ca", "tokens"):
+            value = getattr(self, name)
+            if value is not None and self.tls_certificate is None:
+                raise InvalidInputError(
+                    name, str(value), "needs tls_certificate: else secrets travel in the clear"
+                )
 
 
 def settings_from_environment(**given: Any) -> ServerSettings:
@@ -80,7 +100,9 @@ def settings_from_environment(**given: Any) -> ServerSettings:
     return ServerSettings(**values)
 
 
-def _parsed(variable: str, text: str, kind: type) -> Any:
+def _parsed(variable: str, text: str, kind: Any) -> Any:
+    if Path in get_args(kind):  # Path | None
+        return Path(text)
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise InvalidInputError(variable, text, "must be true or false")
