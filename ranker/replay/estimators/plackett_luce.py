@@ -41,8 +41,7 @@ def cascade_propensities(scores: Floats, slates: Integers) -> Floats:
         # The sum of what is left, not the total less what is gone: that would cancel.
         chances[:, j] = chosen / left.sum(axis=1)
         left[rows, slates[:, j]] = 0.0
-    found: Floats = np.cumprod(chances, axis=1)
-    return found
+    return np.asarray(np.cumprod(chances, axis=1), dtype=np.float64)
 
 
 def position_marginals_by_subsets(scores: Floats, num_positions: int) -> Floats:
