@@ -6,14 +6,12 @@ import dataclasses
 import re
 import tomllib
 import typing
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
 from ranker.errors import InvalidInputError, NotFoundError, RankerError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 T = TypeVar("T")
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
@@ -34,7 +32,7 @@ def from_object(content: Any, kind: type[T], source: str) -> T:
     """Returns the dataclass `kind` of parsed TOML or JSON; `source` names the file in errors."""
     _refuse_unknown_keys(content, kind, source)
     try:
-        return msgspec.convert(content, kind)
+        return msgspec.convert(content, kind, dec_hook=_path)
     except msgspec.ValidationError as error:
         if isinstance(error.__cause__, RankerError):
             cause = error.__cause__
@@ -44,6 +42,12 @@ def from_object(content: Any, kind: type[T], source: str) -> T:
         raise InvalidInputError(
             f"{source}: {place.lstrip('.')}", _value_at(content, place), problem
         ) from None
+
+
+def _path(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(f"{value!r} is no {kind.__name__}")
 
 
 def _refuse_unknown_keys(content: Any, kind: Any, where: str) -> None:

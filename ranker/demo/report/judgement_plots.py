@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ranker.demo.report.drawing import AMBER, BLUE, GRID, INK, MUTED, TEAL, new_figure, style, svg, tidy
+from ranker.report.drawing import AMBER, BLUE, GRID, INK, MUTED, TEAL, new_figure, style, svg, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

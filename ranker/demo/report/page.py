@@ -6,15 +6,13 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from ranker.demo.fixtures import INCOME_CLASSES, read_log
 from ranker.demo.merchandising import NEW_BRANDS, constraint_weights
 from ranker.demo.report.judgement_plots import preferences_plot, propensity_plot, values_plot
 from ranker.demo.report.traffic_plots import constraints_plot, latency_plot, learning_plot
 from ranker.demo.sentences import about, findings, verdict_sentence
 from ranker.demo.traffic import WAIT_SECONDS
+from ranker.report.page import percent, render_page
 
 if TYPE_CHECKING:
     from ranker.demo.summary import DemoResult
@@ -36,18 +34,15 @@ def write_report(result: DemoResult, path: Path) -> None:
 
 def render(result: DemoResult) -> str:
     """Return the page."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["permille"] = lambda value: f"{1000 * value:.2f}"
-    environment.filters["milliseconds"] = lambda value: f"{1000 * value:.2f}"
-    environment.filters["about"] = about
-    environment.filters["percent"] = lambda value, digits=0: f"{value:.{digits}%}"
-    return environment.get_template("page.html").render(
+    return render_page(
+        Path(__file__).parent / "page.html",
+        _plots(result),
+        {
+            "permille": lambda value: f"{1000 * value:.2f}",
+            "milliseconds": lambda value: f"{1000 * value:.2f}",
+            "about": about,
+            "percent": percent,
+        },
         result=result,
         slates=result.slates,
         creatives=result.creatives,
@@ -62,12 +57,11 @@ def render(result: DemoResult) -> str:
         num_new_items=int(constraint_weights()[0].sum()),
         wait_bound=WAIT_SECONDS,
         creative_stages={stage.stage: stage for stage in result.creatives.stages},
-        plots=_plots(result),
         model_plots={name: _data_uri(content) for name, content in result.model_plots.items()},
     )
 
 
-def _plots(result: DemoResult) -> dict[str, Markup]:
+def _plots(result: DemoResult) -> dict[str, str]:
     drawn = {
         "latency": latency_plot(result.slates, result.creatives),
         "constraints": constraints_plot(result.slates),
@@ -77,8 +71,7 @@ def _plots(result: DemoResult) -> dict[str, Markup]:
     }
     if result.preferences:
         drawn["preferences"] = preferences_plot(result.preferences)
-    # SVG that we drew ourselves: the one place where markup is not escaped.
-    return {name: Markup(text) for name, text in drawn.items()}  # noqa: S704
+    return drawn
 
 
 def _data_uri(png: bytes) -> str:

@@ -1,0 +1,1 @@
+"""Captured requests through the pipeline once more: against other models, limits or code."""

@@ -1,0 +1,84 @@
+"""What a rerun changes: models, limits, exploration. Written as TOML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path  # noqa: TC003 (msgspec reads the annotations)
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ranker.errors import InvalidInputError
+from ranker.pipeline import PipelineSettings
+from ranker.strict_toml import read_toml
+
+if TYPE_CHECKING:
+    from ranker.slate import RankRequest
+
+
+@dataclass(frozen=True, slots=True)
+class RerunPolicy:
+    """One policy to be judged; what is left out stays as it was logged."""
+
+    name: str
+    home: Path | None = None  # its models, creatives and attention; none: the home of the command
+    model_version: str | None = None  # none: as each request asked; "": the newest
+    limits: dict[str, float] = field(default_factory=dict)  # constraint → its limit
+    without: tuple[str, ...] = ()  # constraints that do not hold
+    exploration_ratio: float | None = None  # none: as each decision was logged
+    attention: tuple[float, ...] | None = None  # in place of the requests' own
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise InvalidInputError("name", self.name, "give every policy a name")
+        ratio = self.exploration_ratio
+        if ratio is not None and not 0 <= ratio < 1:
+            raise InvalidInputError("exploration_ratio", ratio, "must lie in [0, 1)")
+
+    @property
+    def changes_limits(self) -> bool:
+        """Says whether constraints differ from those that were captured."""
+        return bool(self.limits or self.without)
+
+
+AS_LOGGED = RerunPolicy("as logged")
+
+
+def read_policy(path: Path) -> RerunPolicy:
+    """Returns the policy of a TOML file; a relative `home` is read from the file's folder."""
+    policy = read_toml(path, RerunPolicy)
+    return policy if policy.home is None else replace(policy, home=path.parent / policy.home)
+
+
+def with_scores(request: RankRequest, policy: RerunPolicy) -> RankRequest:
+    """Returns the request with the policy's model and attention."""
+    if policy.model_version is not None and request.candidates.ctr is None:
+        request = replace(request, model_version=policy.model_version)
+    if policy.attention is not None:
+        request = replace(request, attention=np.array(policy.attention))
+    return request
+
+
+def with_limits(request: RankRequest, policy: RerunPolicy) -> RankRequest:
+    """Returns the request with the policy's constraints, or raises InvalidInputError for an unknown name."""
+    known = [each.name for each in request.constraints]
+    for name in (*policy.limits, *policy.without):
+        if name not in known:
+            raise InvalidInputError(f"policy {policy.name}: limits", name, f"the request has {known}")
+    if not policy.changes_limits:
+        return request
+    kept = [i for i, name in enumerate(known) if name not in policy.without]
+    return replace(
+        request,
+        constraints=tuple(
+            replace(c, limit=policy.limits.get(c.name, c.limit))
+            for c in (request.constraints[i] for i in kept)
+        ),
+        constraint_weights=request.constraint_weights[kept],
+    )
+
+
+def settings_for(policy: RerunPolicy, logged_ratio: float, draw_key: bytes) -> PipelineSettings:
+    """Returns the pipeline's settings under a policy."""
+    ratio = logged_ratio if policy.exploration_ratio is None else policy.exploration_ratio
+    return PipelineSettings(exploration_ratio=ratio, draw_key=draw_key)

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from ranker.errors import InvalidInputError
+from ranker.rerun.judgement import judge_policies
+from ranker.rerun.policy_file import RerunPolicy
+from ranker.rerun.rerun import rerun_log
+from tests.ranker.rerun.logs import request, write_log
+from tests.ranker.rerun.test_rerun import bench
+
+
+def columns(target, baseline=0.0):
+    """Two requests of two positions; clicks at (0, 0) and (1, 1), worth 2 and 4."""
+    return {
+        "request": np.array([0, 0, 5, 5]),
+        "reward": np.array([1.0, 0, 0, 1]),
+        "bid": np.array([2.0, 1, 1, 4]),
+        "propensity": np.array([0.5, 0.5, 0.25, 0.5]),
+        "predicted": np.full(4, baseline),
+        "segment": np.array(["a"] * 4),
+        "target:t": np.array(target),
+        "baseline:t": np.full(4, baseline),
+    }
+
+
+def test_values_are_per_request_by_hand():
+    judged = judge_policies(columns([0.5, 0.5, 0.25, 0.5]), ("t",))
+    assert judged.logged_value == 3.0
+    assert judged.policy("t").estimates["IPS"].value == pytest.approx(3.0)
+    judged = judge_policies(columns([1.0, 0.5, 0.25, 0.0]), ("t",))
+    # (2·2 + 0) over two requests
+    assert judged.policy("t").estimates["IPS"].value == pytest.approx(2.0)
+    assert judged.policy("t").estimates["DR"].value == pytest.approx(2.0)
+    assert judged.policy("t").difference.value == pytest.approx(-1.0)
+
+
+def test_a_log_foretells_a_looser_limit(tmp_path):
+    # The position pays 0.5 for ad0, 0.2 for ad1, 0.1 for ad2.
+    rng = np.random.default_rng(4)
+    requests = [request(i) for i in range(4000)]
+    write_log(tmp_path, requests, ratio=0.3, clicks=lambda d: float(rng.random() < d.shown[0].ctr))
+    found = rerun_log(tmp_path / "log", bench(RerunPolicy("more", limits={"first": 0.8})))
+    judged = judge_policies(found.columns, ("more",)).policy("more")
+    # Under exploration ε = 0.3 over three ads, ad2 gets 0.1 and ad0 all that its limit gives.
+    truth = 0.8 * 0.5 + 0.1 * 0.2 + 0.1 * 0.1
+    for name in ("IPS", "SNIPS", "DR", "SNDR"):
+        assert truth in judged.estimates[name].interval
+    assert {change.name for change in judged.segments} == {"device 1", "device 2"}
+
+
+def test_an_empty_log_is_refused():
+    with pytest.raises(InvalidInputError, match="no captured request"):
+        judge_policies({}, ("t",))
