@@ -139,8 +139,9 @@ def rivals_section(rows: list[Row]) -> str:
         "interval], least; in brackets the problems. GLOP (primal and dual simplex) and HiGHS (presolve on\n"
         "and off) solve the strong program, K + k rows, and where n × k ≤ 5000 also the assignment program;\n"
         "the best configuration counts for each problem, its solve alone. PDLP solves the strong program to\n"
-        "its own tolerance; scipy and cvxpy are timed end to end. *differs*: largest relative difference in\n"
-        "objective to GLOP or HiGHS. A rival whose time was up counts with the time it had"
+        "its own tolerance; scipy and cvxpy are timed end to end; these three where n × k ≤ 50,000.\n"
+        "*differs*: largest relative difference in objective to GLOP or HiGHS. A rival whose time was up\n"
+        "counts with the time it had"
         f" ({timeouts} times).\n\n" + table(heads, lines)
     )
 

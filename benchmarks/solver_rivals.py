@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LARGEST_ASSIGNMENT = 5000
 """Variables up to which the assignment program is tried."""
 
+LARGEST_OTHER = 50_000
+"""Variables up to which those are tried that are slower than GLOP and HiGHS."""
+
 
 class Program(NamedTuple):
     """Holds min costᵀz, lower ≤ matrix z ≤ upper, 0 ≤ z ≤ 1."""
@@ -169,6 +172,8 @@ def configurations(library: str, problem: Any) -> dict[str, Callable[[Any, float
                 tried[f"highs_{name}_presolve_{presolve}"] = partial(
                     solve_form, form, partial(solve_highs, presolve)
                 )
+    if problem[0].size * problem[3].size > LARGEST_OTHER:
+        return tried
     if library == "ortools":
         tried["pdlp_strong"] = partial(solve_form, strong_program, partial(solve_ortools, "PDLP", ""))
     else:

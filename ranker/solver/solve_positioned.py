@@ -96,8 +96,10 @@ def walk_in_stages(walk: Walk, sides: Sides, start: Floats) -> tuple[Found, Floa
         return search(walk, Goal(1.0, sides.lower, sides.upper, price), bound)
 
     found = search_worth(FIRST_CAP, Bound(np.inf, start))
-    if not found.finished or hard_violation(walk, sides, found) <= VIOLATION_TOLERANCE:
+    if hard_violation(walk, sides, found) <= VIOLATION_TOLERANCE:
         return found, None
+    if walk.is_over():
+        return found._replace(finished=False), None
     lower, upper = np.where(hard, sides.lower, -np.inf), np.where(hard, sides.upper, np.inf)
     goal = Goal(0.0, lower, upper, 1.0 / walk.units, good_enough=-VIOLATION_TOLERANCE / 2.0)
     least = search(walk, goal, Bound(np.inf, np.zeros(hard.size)))
@@ -105,7 +107,7 @@ def walk_in_stages(walk: Walk, sides: Sides, start: Floats) -> tuple[Found, Floa
         return found._replace(mixture=least.mixture, finished=False), None
     allowed = hard_violation(walk, sides, least) + VIOLATION_TOLERANCE
     cap = FIRST_CAP
-    while found.finished and cap < LAST_CAP and hard_violation(walk, sides, found) > allowed:
+    while not walk.is_over() and cap < LAST_CAP and hard_violation(walk, sides, found) > allowed:
         cap *= CAP_GROWTH
         found = search_worth(cap, found.bound)
     infeasible = allowed > 2.0 * VIOLATION_TOLERANCE and least.bound.value < 0.0
