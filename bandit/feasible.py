@@ -52,9 +52,11 @@ class FeasibleSet:
         return tuple(reversed(elements))
 
     def number(self, composition: tuple[int, ...]) -> int:
-        """Finds the number of a feasible composition: the inverse of `composition`."""
+        """Finds the number of a feasible composition: the inverse of `composition`; raises CatalogueError."""
         key = tuple(classes[element] for classes, element in zip(self._class_of, composition, strict=True))
-        box = self._box_of[key]
+        box = self._box_of.get(key)
+        if box is None:
+            raise CatalogueError("composition", composition, "is forbidden by a rule")
         rest = 0
         for choices, element in zip(self._boxes[box], composition, strict=True):
             rest = rest * len(choices) + choices.index(element)

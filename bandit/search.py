@@ -1,18 +1,91 @@
-"""Best creative of a large space under one draw: exact, by depth-first branch and bound."""
+"""Best creative of a large space under one draw: branch and bound, exact unless it is cut short."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numba import njit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
     from bandit.features import RowArray
     from bandit.fm import FloatArray
 
 ROUNDING = 1e-9
 """More than two ways of adding up a score can differ by."""
+
+NODES_A_LOOK = 500
+"""Nodes between two looks at the clock."""
+
+State: TypeAlias = (
+    "tuple[FloatArray, FloatArray, FloatArray, FloatArray, RowArray, RowArray, NDArray[np.int64], FloatArray]"
+)
+"""given (S, E), open (S, n), score (S + 1,), beyond (S,), partial (S,), best (S,), depth and nodes (2,),
+best score (1,)."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best composition that a search has met, (S,), and how much better another could still be."""
+
+    composition: RowArray
+    score: float
+    bound: float
+    num_nodes: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether no composition is better."""
+        return self.bound <= self.score
+
+    @property
+    def gap(self) -> float:
+        """How much better, at most, another composition is."""
+        return max(0.0, self.bound - self.score)
+
+
+def search(
+    scores: tuple[FloatArray, FloatArray],
+    space: tuple[RowArray, RowArray],
+    max_nodes: int,
+    is_late: Callable[[], bool] = lambda: False,
+) -> Found:
+    """Finds the feasible composition with the largest Σ_s l_s + Σ_{s<t} T_st, as far as it is let.
+
+    Slots are filled in order. With slots < d filled, no completion beats
+
+        score + Σ_{g ≥ d} max_{a ∈ g} [l_a + Σ_{s < d} T_sa + Σ_{h > g} max_{b ∈ h} T_ab],
+
+    and elements are tried in the order of their terms in it. Exponential in the worst case; tens of nodes for
+    machines as they are learned.
+
+    Args:
+        scores: l (E,) of the elements, T (E, E) of the pairs a, b with b in a later slot.
+        space: offsets (S + 1,), the elements of slot s being offsets[s] … offsets[s + 1] − 1; rules (R, S),
+            forbidden combinations of elements (counted within their slots), −1 for any.
+        max_nodes: stop after so many nodes, but not before some feasible composition is met.
+        is_late: asked every 500 nodes; stops the search likewise.
+
+    Returns: elements counted within their slots. Some composition must be feasible.
+    Source: Land and Doig (1960), An automatic method of solving discrete programming problems.
+    """
+    linear, pairs = scores
+    offsets, rules = space
+    reach = reach_of(pairs, offsets)
+    state = begin(linear, reach, offsets, -np.inf)
+    allowed = 0
+    while True:
+        allowed = min(allowed + NODES_A_LOOK, max_nodes)
+        done = advance(state, (pairs, reach), offsets, rules, allowed)
+        if done or allowed >= max_nodes or is_late():
+            composition, depth_and_nodes, best_score = state[5], state[6], state[7]
+            bound = upper_bound(state, offsets)
+            return Found(composition, float(best_score[0]), float(bound), int(depth_and_nodes[1]))
 
 
 @njit(nogil=True, cache=True)
@@ -21,38 +94,28 @@ def best_composition(
     tables: tuple[FloatArray, FloatArray],
     draw: int,
     space: tuple[RowArray, RowArray],
-    above: float,
-) -> RowArray:
-    """Finds the feasible composition with the largest Σ_s l_s + Σ_{s<t} ⟨v_s, v_t⟩, l_a = w_a + ⟨v_a, c⟩.
-
-    Slots are filled in order. With slots < d filled, no completion beats
-
-        score + Σ_{g ≥ d} max_{a ∈ g} [l_a + Σ_{s < d} ⟨v_s, v_a⟩ + Σ_{h > g} max_{b ∈ h} ⟨v_a, v_b⟩],
-
-    and elements are tried in the order of their terms in it. Exponential in the worst case; tens of nodes for
-    machines as they are learned.
+    max_nodes: int,
+) -> tuple[RowArray, float]:
+    """Does `search` for one draw of many, with l_a = w_a + ⟨v_a, c⟩ and T_ab = ⟨v_a, v_b⟩.
 
     Args:
         draws: linear w (M, E), factors v (M, E, K), and c (M, K), the sum of the context's factors.
         tables: what `pair_tables` makes of the factors, or empty arrays to do without.
         draw: which of the M.
-        space: offsets (S + 1,), the elements of slot s being offsets[s] … offsets[s + 1] − 1; rules (R, S),
-            forbidden combinations of elements (counted within their slots), −1 for any.
-        above: a score that the best is known to exceed, or −∞.
+        space, max_nodes: as for `search`.
 
-    Returns: (S,) element of each slot, counted within the slot. Some composition must be feasible.
-    Source: Land and Doig (1960), An automatic method of solving discrete programming problems.
+    Returns: composition (S,) and the gap, 0 where it is proven best.
     """
     linear, factors, totals = draws
     offsets, rules = space
     if len(tables[0]):
         pairs, reach = tables[0][draw], tables[1][draw]
     else:
-        pairs = _pairs(factors[draw], offsets)
-        reach = _reach(pairs, offsets)
-    return _search(
-        collapsed(linear[draw], factors[draw], totals[draw]), (pairs, reach), offsets, rules, above
-    )
+        pairs = pairs_of(factors[draw], offsets)
+        reach = reach_of(pairs, offsets)
+    state = begin(collapsed(linear[draw], factors[draw], totals[draw]), reach, offsets, -np.inf)
+    advance(state, (pairs, reach), offsets, rules, max_nodes)
+    return state[5], max(0.0, upper_bound(state, offsets) - state[7][0])
 
 
 @njit(nogil=True, cache=True)
@@ -61,108 +124,93 @@ def pair_tables(factors: FloatArray, offsets: RowArray) -> tuple[FloatArray, Flo
     num_draws, num_elements = factors.shape[:2]
     pairs, reach = np.empty((num_draws, num_elements, num_elements)), np.empty((num_draws, num_elements))
     for m in range(num_draws):
-        pairs[m] = _pairs(factors[m], offsets)
-        reach[m] = _reach(pairs[m], offsets)
+        pairs[m] = pairs_of(factors[m], offsets)
+        reach[m] = reach_of(pairs[m], offsets)
     return pairs, reach
 
 
 @njit(nogil=True, cache=True)
-def _search(
-    linear: FloatArray,
-    tables: tuple[FloatArray, FloatArray],
-    offsets: RowArray,
-    rules: RowArray,
-    above: float,
-) -> RowArray:
-    """The search of `best_composition`, the context being part of `linear`."""
+def begin(linear: FloatArray, reach: FloatArray, offsets: RowArray, above: float) -> State:
+    """Opens a search for what scores above a bound."""
+    num_slots = len(offsets) - 1
+    state = (
+        np.zeros((num_slots, len(linear))),
+        np.full((num_slots, np.max(offsets[1:] - offsets[:-1])), -np.inf),
+        np.zeros(num_slots + 1),
+        np.zeros(num_slots),
+        np.zeros(num_slots, np.int32),
+        np.zeros(num_slots, np.int32),
+        np.zeros(2, np.int64),
+        np.full(1, above),
+    )
+    state[0][0] = linear
+    _enter(state, reach, offsets, 0)
+    return state
+
+
+@njit(nogil=True, cache=True)
+def advance(
+    state: State, tables: tuple[FloatArray, FloatArray], offsets: RowArray, rules: RowArray, max_nodes: int
+) -> bool:
+    """Searches on until nothing better is left or `max_nodes` are spent in total; says if it is done."""
+    given, still_open, score, beyond, partial, best, marks, best_score = state
     pairs, reach = tables
     num_slots = len(offsets) - 1
-    # What each element brings given the slots filled so far, and that plus what lies beyond it.
-    given = np.zeros((num_slots, len(linear)))
-    given[0] = linear
-    score = np.zeros(num_slots + 1)
-    beyond = np.zeros(num_slots)
-    beyond[0] = _optimum(given[0], reach, offsets, 1)
-    queue = np.zeros((num_slots, np.max(offsets[1:] - offsets[:-1])), np.int64)
-    tried = np.zeros(num_slots, np.int64)
-    partial, best = np.zeros(num_slots, np.int32), np.zeros(num_slots, np.int32)
-    best_score = above
-    _enqueue(queue[0], given[0], reach, offsets, 0)
-    depth = 0
+    depth = marks[0]
     while depth >= 0:
         start, size = offsets[depth], offsets[depth + 1] - offsets[depth]
-        place = queue[depth, tried[depth]] if tried[depth] < size else -1
-        # The queue descends: what follows a hopeless element is hopeless too.
-        if place < 0 or (
-            score[depth] + given[depth, start + place] + reach[start + place] + beyond[depth] <= best_score
-        ):
+        # The first of equals, so that the winner is always the same.
+        place = np.argmax(still_open[depth, :size])
+        if score[depth] + still_open[depth, place] + beyond[depth] <= best_score[0]:
             depth -= 1
             continue
-        tried[depth] += 1
+        if marks[1] >= max_nodes and best_score[0] > -np.inf:
+            break
+        marks[1] += 1
+        still_open[depth, place] = -np.inf
         partial[depth] = place
         if forbidden(partial, depth + 1, rules):
             continue
         score[depth + 1] = score[depth] + given[depth, start + place]
         if depth + 1 == num_slots:
-            if score[num_slots] > best_score:
-                best_score = score[num_slots]
+            if score[num_slots] > best_score[0]:
+                best_score[0] = score[num_slots]
                 best[:] = partial
             continue
-        given[depth + 1] = given[depth] + pairs[start + place]
-        rest = _optimum(given[depth + 1], reach, offsets, depth + 1)
-        if score[depth + 1] + rest > best_score:
+        for a in range(offsets[depth + 1], offsets[num_slots]):
+            given[depth + 1, a] = given[depth, a] + pairs[start + place, a]
+        top = _enter(state, reach, offsets, depth + 1)
+        if score[depth + 1] + top + beyond[depth + 1] > best_score[0]:
             depth += 1
-            tried[depth] = 0
-            beyond[depth] = _optimum(given[depth], reach, offsets, depth + 1)
-            _enqueue(queue[depth], given[depth], reach, offsets, depth)
-    return best
+    marks[0] = depth
+    return bool(depth < 0)
 
 
 @njit(nogil=True, cache=True)
-def count_agreeing(
-    draws: tuple[FloatArray, FloatArray, FloatArray],
-    tables: tuple[FloatArray, FloatArray],
-    space: tuple[RowArray, RowArray],
-    composition: RowArray,
-) -> int:
-    """Counts the draws whose best composition is this one; arguments as for `best_composition`."""
-    linear, factors, totals = draws
-    count = 0
-    for m in range(len(linear)):
-        score = _score_unless_improved(linear[m], factors[m], totals[m], space, composition)
-        if score > -np.inf:
-            best = best_composition(draws, tables, m, space, score - ROUNDING)
-            count += int(np.all(best == composition))
-    return count
+def upper_bound(state: State, offsets: RowArray) -> float:
+    """What no composition exceeds, given how far the search has come."""
+    still_open, score, beyond, depth, bound = state[1], state[2], state[3], state[6][0], state[7][0]
+    for d in range(depth + 1):
+        top = np.max(still_open[d, : offsets[d + 1] - offsets[d]])
+        bound = max(bound, score[d] + top + beyond[d])
+    return float(bound)
 
 
 @njit(nogil=True, cache=True)
-def _score_unless_improved(
-    linear: FloatArray,
-    factors: FloatArray,
-    total: FloatArray,
-    space: tuple[RowArray, RowArray],
-    composition: RowArray,
-) -> float:
-    """Scores a composition, or gives −∞ if changing one element gains clearly more than rounding could."""
-    offsets, rules = space
-    whole, score = total.copy(), 0.0
-    changed = composition.copy()
-    for s in range(len(composition)):
-        row = offsets[s] + composition[s]
-        score += linear[row] + np.sum(factors[row] * whole)
-        whole += factors[row]
-    for s in range(len(composition)):
-        start, stop = offsets[s], offsets[s + 1]
-        others = whole - factors[start + composition[s]]
-        gains = collapsed(linear[start:stop], factors[start:stop], others)
-        for a in range(len(gains)):
-            if gains[a] > gains[composition[s]] + ROUNDING:
-                changed[s] = a
-                if not forbidden(changed, len(changed), rules):
-                    return -np.inf
-        changed[s] = composition[s]
-    return score
+def _enter(state: State, reach: FloatArray, offsets: RowArray, slot: int) -> float:
+    """Lists what a slot offers, bounds what lies beyond it, and returns the best offer."""
+    given, still_open, beyond = state[0][slot], state[1][slot], state[3]
+    top = -np.inf
+    for place in range(offsets[slot + 1] - offsets[slot]):
+        still_open[place] = given[offsets[slot] + place] + reach[offsets[slot] + place]
+        top = max(top, still_open[place])
+    beyond[slot] = 0.0
+    for later in range(slot + 1, len(offsets) - 1):
+        best = -np.inf
+        for a in range(offsets[later], offsets[later + 1]):
+            best = max(best, given[a] + reach[a])
+        beyond[slot] += best
+    return top
 
 
 @njit(nogil=True, cache=True)
@@ -190,7 +238,7 @@ def forbidden(composition: RowArray, num_filled: int, rules: RowArray) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _pairs(factors: FloatArray, offsets: RowArray) -> FloatArray:
+def pairs_of(factors: FloatArray, offsets: RowArray) -> FloatArray:
     """⟨v_a, v_b⟩ for b in a later slot than a: (E, E)."""
     num_elements, num_factors = factors.shape
     columns = np.ascontiguousarray(factors.T)
@@ -204,7 +252,7 @@ def _pairs(factors: FloatArray, offsets: RowArray) -> FloatArray:
 
 
 @njit(nogil=True, cache=True)
-def _reach(pairs: FloatArray, offsets: RowArray) -> FloatArray:
+def reach_of(pairs: FloatArray, offsets: RowArray) -> FloatArray:
     """The most that an element can gain with later slots, each taken alone: (E,)."""
     reach = np.zeros(len(pairs))
     num_slots = len(offsets) - 1
@@ -213,23 +261,3 @@ def _reach(pairs: FloatArray, offsets: RowArray) -> FloatArray:
             for h in range(s + 1, num_slots):
                 reach[a] += np.max(pairs[a, offsets[h] : offsets[h + 1]])
     return reach
-
-
-@njit(nogil=True, cache=True)
-def _optimum(given: FloatArray, reach: FloatArray, offsets: RowArray, first: int) -> float:
-    """Upper bound on what the slots from `first` on can bring."""
-    total = 0.0
-    for s in range(first, len(offsets) - 1):
-        best = -np.inf
-        for a in range(offsets[s], offsets[s + 1]):
-            best = max(best, given[a] + reach[a])
-        total += best
-    return total
-
-
-@njit(nogil=True, cache=True)
-def _enqueue(queue: RowArray, given: FloatArray, reach: FloatArray, offsets: RowArray, slot: int) -> None:
-    start, stop = offsets[slot], offsets[slot + 1]
-    # A stable sort keeps ties in the catalogue's order, so that the winner is always the same.
-    order = np.argsort(-(given[start:stop] + reach[start:stop]), kind="mergesort")
-    queue[: stop - start] = order

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bandit.argmax import DrawPool, PooledSpace
-from bandit.errors import CreativeError
+from bandit.errors import CatalogueError, CreativeError
 from bandit.features import FeatureIndex
-from bandit.propensity import element_propensities, pool_propensities, propensity
+from bandit.propensity import element_shares, vote_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from bandit.argmax import Ballot
     from bandit.features import IndexedSpace
@@ -38,6 +40,9 @@ class Selection:
     draw: int
     floor: float
     feasible_hash: str
+    pool_seed: int
+    exact: bool
+    """Whether the creative is proven the draw's best; false where its search was cut short."""
 
 
 class ThompsonSelector:
@@ -66,6 +71,7 @@ class ThompsonSelector:
             raise CreativeError("posterior.linear", shape, f"the catalogue has {self.index.num_rows} rows")
         self.version = version
         self.num_draws = num_draws
+        self.pool_seed = pool_seed
         self.floor = floor
         pool = DrawPool(posterior.draws(num_draws, np.random.default_rng(pool_seed)))
         self._pooled = cache(lambda space_id: PooledSpace(pool, self.index.space(space_id)))
@@ -87,14 +93,40 @@ class ThompsonSelector:
         if not 0.0 <= u < 1.0:
             raise CreativeError("u", u, "must be in [0, 1)")
         space = self.index.space(space_id)
+        num_creatives = space.feasible.count
         ballot = self._ballot(space, context)
-        # Below the floor u is uniform in [0, floor), so it serves once more to choose the creative.
-        if u < self.floor:
-            chosen = min(int(u / self.floor * space.feasible.count), space.feasible.count - 1)
+        # Below the floor u is uniform in [0, floor), so it serves once more to choose; so it does above.
+        explores = u < self.floor
+        if explores:
+            chosen = min(int(u / self.floor * num_creatives), num_creatives - 1)
         else:
-            chosen = ballot.winner(draw)
-        probability = propensity(ballot, chosen, self.num_draws, self.floor, space.feasible.count)
-        return Selection(space_id, space.creative(chosen), probability, draw, self.floor, space.feasible_hash)
+            chosen = self._chosen(ballot, draw, (u - self.floor) / (1.0 - self.floor))
+        return Selection(
+            space_id,
+            space.creative(chosen),
+            self._propensity(ballot, chosen, num_creatives),
+            draw,
+            self.floor,
+            space.feasible_hash,
+            self.pool_seed,
+            exact=explores or ballot.gap(draw) == 0.0,
+        )
+
+    def select_many(
+        self, space_ids: Sequence[str], context: Mapping[str, int], draw: int, us: Sequence[float]
+    ) -> list[Selection]:
+        """Chooses a creative for each candidate of a request, all under the same draw."""
+        return [self.select(space_id, context, draw, u) for space_id, u in zip(space_ids, us, strict=True)]
+
+    def propensity(self, space_id: str, context: Mapping[str, int], elements: Mapping[str, str]) -> float:
+        """Computes the probability of one creative, exactly, in a space of any size.
+
+        Raises:
+            CreativeError: the creative is not feasible.
+        """
+        space = self.index.space(space_id)
+        creative = _number(space, elements)
+        return self._propensity(self._ballot(space, context), creative, space.feasible.count)
 
     def propensities(self, space_id: str, context: Mapping[str, int]) -> FloatArray:
         """Computes the probability of every feasible creative, exactly: (C,), in the feasible set's order."""
@@ -102,24 +134,39 @@ class ThompsonSelector:
         if not self._pooled(space_id).is_enumerated:
             problem = f"has {space.feasible.count} creatives, too many to list; ask for their elements"
             raise CreativeError("space_id", space_id, problem)
-        return pool_propensities(
-            self._ballot(space, context), self.num_draws, self.floor, space.feasible.count
-        )
+        creatives, shares = self._winners(self._ballot(space, context))
+        result = np.full(space.feasible.count, self.floor / space.feasible.count)
+        result[creatives] += (1.0 - self.floor) * shares
+        return result
 
     def element_propensities(self, space_id: str, context: Mapping[str, int]) -> dict[str, dict[str, float]]:
         """Computes the probability of every element by slot, exactly, in a space of any size."""
         space = self.index.space(space_id)
-        ballot = self._ballot(space, context)
-        shares = element_propensities(ballot, self.num_draws, self.floor, space.feasible)
-        return {
-            slot: dict(zip(elements, values.tolist(), strict=True))
-            for (slot, elements), values in zip(space.space.elements.items(), shares, strict=True)
-        }
+        chosen = element_shares(*self._winners(self._ballot(space, context)), space.feasible)
+        explored = space.feasible.element_counts()
+        result = {}
+        for (slot, elements), own, counts in zip(space.space.elements.items(), chosen, explored, strict=True):
+            mixed = (1.0 - self.floor) * own + self.floor * np.array(counts) / space.feasible.count
+            result[slot] = dict(zip(elements, mixed.tolist(), strict=True))
+        return result
 
     def warm_up(self) -> None:
         """Compiles the kernels and scores every space, so that no request pays for it."""
         for space in self.index.catalogue.spaces:
             self.select(space.id, dict.fromkeys(space.context_fields, 0), 0, 0.5)
+
+    def _propensity(self, ballot: Ballot, creative: int, num_creatives: int) -> float:
+        share = self._share(ballot, creative) if self.floor < 1.0 else 0.0
+        return (1.0 - self.floor) * share + self.floor / num_creatives
+
+    def _chosen(self, ballot: Ballot, draw: int, u: float) -> int:  # noqa: ARG002 — for policies that need u
+        return ballot.winner(draw)
+
+    def _share(self, ballot: Ballot, creative: int) -> float:
+        return ballot.votes(creative) / self.num_draws
+
+    def _winners(self, ballot: Ballot) -> tuple[NDArray[np.int64], FloatArray]:
+        return vote_shares(ballot)
 
     def _ballot(self, space: IndexedSpace, context: Mapping[str, int]) -> Ballot:
         rows = self.index.context_rows(space.space, context)
@@ -136,3 +183,14 @@ class ThompsonSelector:
             if len(self._ballots) > CACHED_CONTEXTS:
                 self._ballots.popitem(last=False)
         return ballot
+
+
+def _number(space: IndexedSpace, elements: Mapping[str, str]) -> int:
+    """Finds the number of a creative in the feasible set."""
+    allowed = space.space.elements
+    if set(elements) != set(allowed):
+        raise CatalogueError("elements", dict(elements), f"must fill exactly the slots {list(allowed)}")
+    for slot, element in elements.items():
+        if element not in allowed[slot]:
+            raise CatalogueError(f"elements[{slot}]", element, f"not among {list(allowed[slot])}")
+    return space.feasible.number(tuple(names.index(elements[slot]) for slot, names in allowed.items()))

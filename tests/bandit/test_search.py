@@ -7,9 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bandit.search import best_composition, count_agreeing, pair_tables
+from bandit import search as search_module
+from bandit.agreement import CUT, count_agreeing, swings
+from bandit.search import best_composition, pair_tables, pairs_of
+from bandit.search import search as search_until
 
 NO_TABLES = (np.empty((0, 0, 0)), np.empty((0, 0)))
+NO_SWINGS = np.empty((0, 0))
+NODES = 100_000
 
 
 def search(
@@ -17,9 +22,10 @@ def search(
 ) -> np.ndarray:
     """Searches one draw with the tables and without them: the same answer."""
     draws = (linear[None], factors[None], total[None])
-    without = best_composition(draws, NO_TABLES, 0, (offsets, rules), -np.inf)
-    found = best_composition(draws, pair_tables(factors[None], offsets), 0, (offsets, rules), -np.inf)
+    without, gap = best_composition(draws, NO_TABLES, 0, (offsets, rules), NODES)
+    found, _ = best_composition(draws, pair_tables(factors[None], offsets), 0, (offsets, rules), NODES)
     assert found.tolist() == without.tolist()
+    assert gap == 0.0
     return found
 
 
@@ -70,19 +76,90 @@ def test_search_equals_brute_force_under_rules(data: st.DataObject) -> None:
         assert tuple(found.tolist()) == expected
 
 
-def test_agreement_is_counted_over_the_draws() -> None:
+def count(
+    draws: tuple[np.ndarray, np.ndarray, np.ndarray],
+    space: tuple[np.ndarray, np.ndarray],
+    composition: tuple[int, ...],
+    max_nodes: int = NODES,
+) -> int:
+    """Counts with the tables and without them: the same number."""
+    linear, factors, totals = draws
+    last = np.ascontiguousarray(factors.transpose(1, 2, 0))
+    pool = (np.ascontiguousarray(linear.T), last, linear, factors, np.ascontiguousarray(totals.T))
+    chosen = np.array(composition, np.int32)
+    without = count_agreeing(pool, (*NO_TABLES, NO_SWINGS), space, chosen, max_nodes)
+    tables = (*pair_tables(factors, space[0]), swings(last, space[0]))
+    found = count_agreeing(pool, tables, space, chosen, max_nodes)
+    assert CUT in (found, without) or found == without
+    return without
+
+
+@pytest.mark.parametrize("strength", [0.2, 0.6, 1.5])
+@pytest.mark.parametrize("with_rules", [False, True])
+def test_agreement_is_counted_over_the_draws(strength: float, with_rules: bool) -> None:
     rng = np.random.default_rng(0)
-    offsets = np.array([0, 3, 6, 9], np.int32)
-    linear, factors = rng.normal(0, 0.4, (300, 9)), rng.normal(0, 0.6, (300, 9, 2))
-    linear[:, [1, 5, 6]] += 0.5
+    offsets = np.array([0, 3, 6, 9, 13], np.int32)
+    linear, factors = rng.normal(0, 0.4, (300, 13)), rng.normal(0, strength, (300, 13, 2))
+    linear[:, [1, 5, 6, 12]] += 0.5
     totals = rng.normal(size=(300, 2))
-    rules = np.array([[1, 2, -1]], np.int32)
-    winners = [tuple(search(linear[m], factors[m], totals[m], offsets, rules).tolist()) for m in range(300)]
+    rules = [[1, 2, -1, -1], [-1, -1, 0, 3], [0, 0, 0, 0]] if with_rules else []
+    space = (offsets, np.array(rules, np.int32).reshape(-1, 4))
+    winners = [tuple(search(linear[m], factors[m], totals[m], *space).tolist()) for m in range(300)]
     for composition in set(winners):
-        for tables in (NO_TABLES, pair_tables(factors, offsets)):
-            draws, chosen = (linear, factors, totals), np.array(composition, np.int32)
-            assert count_agreeing(draws, tables, (offsets, rules), chosen) == winners.count(composition)
+        assert count((linear, factors, totals), space, composition) == winners.count(composition)
     assert len(set(winners)) > 5
+
+
+def test_equal_draws_agree_on_the_first_of_equals() -> None:
+    offsets, draws = np.array([0, 2, 4], np.int32), (np.zeros((3, 4)), np.zeros((3, 4, 1)), np.zeros((3, 1)))
+    space = (offsets, np.array([[0, 0]], np.int32))
+    first = tuple(search(draws[0][0], draws[1][0], draws[2][0], *space).tolist())
+    assert first == (0, 1)
+    assert count(draws, space, first) == 3
+    assert count(draws, space, (1, 0)) == 0
+
+
+def hard_draw() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Factors much larger than weights: the bound says little, the search is long."""
+    rng = np.random.default_rng(5)
+    offsets = np.arange(0, 31, 5, dtype=np.int32)
+    return rng.normal(0.0, 0.1, 30), pairs_of(rng.normal(0.0, 1.0, (30, 6)), offsets), offsets
+
+
+def test_search_that_is_cut_short_says_what_it_may_have_missed() -> None:
+    linear, pairs, offsets = hard_draw()
+    rules = np.empty((0, 6), np.int32)
+    whole = search_until((linear, pairs), (offsets, rules), NODES)
+    assert whole.exact
+    assert whole.gap == 0.0
+    gaps = []
+    for max_nodes in (6, 20, 60, whole.num_nodes - 1):
+        found = search_until((linear, pairs), (offsets, rules), max_nodes)
+        assert found.num_nodes <= max_nodes
+        assert found.score <= whole.score <= found.bound + 1e-9
+        assert found.gap >= whole.score - found.score - 1e-9
+        gaps.append(found.bound)
+    assert gaps == sorted(gaps, reverse=True)
+    assert not search_until((linear, pairs), (offsets, rules), 6).exact
+
+
+def test_clock_stops_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "NODES_A_LOOK", 10)
+    linear, pairs, offsets = hard_draw()
+    looks = iter([False, True])
+    found = search_until((linear, pairs), (offsets, np.empty((0, 6), np.int32)), NODES, lambda: next(looks))
+    assert found.num_nodes == 20
+    assert not found.exact
+
+
+def test_count_is_cut_short_rather_than_wrong() -> None:
+    rng = np.random.default_rng(5)
+    offsets = np.arange(0, 31, 5, dtype=np.int32)
+    draws = rng.normal(0.0, 0.1, (4, 30)), rng.normal(0.0, 1.0, (4, 30, 6)), np.zeros((4, 6))
+    space = (offsets, np.empty((0, 6), np.int32))
+    best = tuple(search(draws[0][0], draws[1][0], draws[2][0], *space).tolist())
+    assert count(draws, space, best) >= 1
+    assert count(draws, space, best, max_nodes=1) == CUT
 
 
 @pytest.mark.parametrize("size", [10, 20])

@@ -125,6 +125,24 @@ def test_searched_space_serves_the_same_policy(
         searching.propensities("banner", CONTEXT)
 
 
+def test_searches_cut_short_serve_the_policy_that_they_claim(
+    catalogue: CreativeCatalogue, posterior: Posterior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(argmax, "MAX_ENUMERATED", 1)
+    monkeypatch.setattr(argmax, "MAX_NODES", 3)
+    selector = ThompsonSelector(catalogue, posterior, "v1", num_draws=64, pool_seed=5, floor=0.0)
+    selections = [selector.select("banner", CONTEXT, draw, 0.5) for draw in range(64)]
+    shown = [tuple(selection.elements.values()) for selection in selections]
+    assert not all(selection.exact for selection in selections)
+    # What was selected before the first cut search was counted without it, so the claims are asked for anew.
+    again = ThompsonSelector(catalogue, posterior, "v1", num_draws=64, pool_seed=5, floor=0.0)
+    cut = next(draw for draw, selection in enumerate(selections) if not selection.exact)
+    again.select("banner", CONTEXT, cut, 0.5)
+    for creative, selection in zip(shown, selections, strict=True):
+        claimed = again.propensity("banner", CONTEXT, selection.elements)
+        assert claimed == pytest.approx(shown.count(creative) / 64)
+
+
 def test_space_of_a_hundred_million_creatives_is_served(catalogue: CreativeCatalogue) -> None:
     slots = tuple(Slot(f"s{i}", tuple(f"e{j}" for j in range(40))) for i in range(5))
     rule = (("s0", "e0"), ("s1", "e1"), ("s4", "e2"))
