@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver fuzz-solver bench-creatives bench-ctr bench-attention bench-events bench-overload clean
+.PHONY: demo serve test lint baseline bench-solver fuzz-solver bench-creatives bench-ctr bench-attention bench-replay bench-events bench-overload clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -31,6 +31,8 @@ bench-ctr: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.ctr --data $(DATA)
 bench-attention: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.attention --data $(DATA)
+bench-replay: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.replay $(if $(DATA),--data $(DATA)) --docs docs $(FLAGS)
 bench-events: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.events
 

@@ -160,6 +160,8 @@ def resampled(moments: Moments, rng: np.random.Generator, num_resamples: int = 1
     filled = moments.sums[moments.sums[:, ROWS] > 0]
     if len(filled) < 2:
         raise InvalidInputError("requests", len(filled), "a bootstrap needs at least two requests")
-    counts = rng.multinomial(len(filled), np.full(len(filled), 1 / len(filled)), size=num_resamples)
+    m = len(filled)
+    drawn = rng.integers(m, size=(num_resamples, m)) + m * np.arange(num_resamples)[:, None]
+    counts = np.bincount(drawn.reshape(-1), minlength=num_resamples * m).reshape(num_resamples, m)
     totals: Floats = counts @ filled
     return totals
