@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
 from bandit import snapshot
+from bandit.change import ChangeSettings
 from bandit.errors import CreativeError, SnapshotError
 from bandit.features import FeatureIndex
 from bandit.hierarchy import learned_prior
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from bandit.outcomes import CreativeOutcome
     from bandit.snapshot import Snapshot
     from bandit.space import CreativeCatalogue
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,9 @@ class LearnerSettings:
     """Snapshots kept."""
     learns_prior: bool = True
     """Whether the prior's spreads and means are learned along, from `scales` on."""
+
+    change: ChangeSettings = field(default_factory=ChangeSettings)
+    """When a change of an element's effect is noticed, and what is forgotten then."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -127,11 +134,16 @@ class CreativeLearner:
         if sequence <= current.provenance.sequence:
             return current.version
         cells = cells_of(outcomes, self._index)
-        memory = snapshot.load_memory(self.root, current.version).faded(self.settings.power).joined(cells)
+        memory = snapshot.load_memory(self.root, current.version).faded(self.settings.power)
+        memory, changed = memory.checked(current.posterior, cells, self.settings.change)
+        memory = memory.joined(cells)
         posterior = memory.posterior(current.posterior, self._refit)
         memory = self._with_learned_prior(memory.folded(posterior, self.settings.capacity), posterior)
         provenance = self._provenance(current, sequence, created_at, len(outcomes))
         self._current = self._published(posterior, memory, provenance)
+        if changed is not None:
+            slot, element = self._index.row_names()[changed]
+            logger.warning("%s %r has changed: what was known of it is forgotten", slot, element)
         return self._current.version
 
     def _with_learned_prior(self, memory: Memory, posterior: Posterior) -> Memory:

@@ -12,6 +12,8 @@ from bandit.errors import CreativeError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from bandit.features import FeatureIndex, RowArray
     from bandit.fm import FloatArray
 
@@ -76,6 +78,23 @@ def active_rows(rows: RowArray) -> tuple[RowArray, RowArray]:
 
 
 def _summed(rows: RowArray, impressions: FloatArray, clicks: FloatArray) -> Cells:
-    distinct, cell = np.unique(rows, axis=0, return_inverse=True)
-    sums = (np.bincount(cell, weights=x, minlength=len(distinct)) for x in (impressions, clicks))
-    return Cells(distinct, *(x.astype(np.float64) for x in sums))
+    _, first, cell = np.unique(_keys(rows), return_index=True, return_inverse=True)
+    sums = (np.bincount(cell, weights=x, minlength=len(first)) for x in (impressions, clicks))
+    return Cells(rows[first], *(x.astype(np.float64) for x in sums))
+
+
+def _keys(rows: RowArray) -> NDArray[np.int64]:
+    """Numbers each distinct row (N, A) by its rank in lexicographic order, or by a number that sorts alike.
+
+    One integer sorts ten times faster than a row of them; a prefix that outgrows it is ranked first.
+    """
+    keys, size = np.zeros(len(rows), np.int64), 1
+    for column in rows.T:
+        low = int(column.min(initial=0))
+        radix = int(column.max(initial=0)) - low + 1
+        if size * radix > np.iinfo(np.int64).max:
+            keys = np.unique(keys, return_inverse=True)[1].astype(np.int64)
+            size = len(rows)
+        keys = keys * radix + (column - low)
+        size *= radix
+    return keys

@@ -84,7 +84,9 @@ def save(
     cells = {name: getattr(memory.cells, name) for name in _CELLS}
     files = {
         POSTERIOR: _packed(_arrays(posterior)),
-        MEMORY: _packed(_arrays(memory.base) | _arrays(memory.prior, "prior_") | cells),
+        MEMORY: _packed(
+            _arrays(memory.base) | _arrays(memory.prior, "prior_") | cells | {"sums": memory.sums}
+        ),
         CATALOGUE: catalogue.to_json().encode(),
     }
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
@@ -120,12 +122,12 @@ def load(root: Path, version: str) -> Snapshot:
 def load_memory(root: Path, version: str) -> Memory:
     """Reads what learning goes on from; raises SnapshotError."""
     arrays = _unpacked(root / version, MEMORY)
-    if "prior_loc_bias" not in arrays:
-        problem = "has no prior: it was written before priors were learned; start a new directory"
+    if "prior_loc_bias" not in arrays or "sums" not in arrays:
+        problem = "is of an older version of this program; start a new directory"
         raise SnapshotError(str(root / version / MEMORY), sorted(arrays), problem)
     rows, num_impressions, num_clicks = (arrays[name] for name in _CELLS)
     cells = Cells(rows.astype(np.int32), num_impressions, num_clicks)
-    return Memory(_posterior(arrays, "prior_"), _posterior(arrays), cells)
+    return Memory(_posterior(arrays, "prior_"), _posterior(arrays), cells, arrays["sums"])
 
 
 def versions(root: Path) -> list[tuple[int, str]]:

@@ -101,7 +101,7 @@ def _ascend(
             totals[k] += factors[k][:, rows[f]]
     z = _mean_logits(bias, linear, factors, totals, rows)
     everywhere = np.zeros(num_cells, np.int32)
-    ones, zeros = np.ones(num_cells), np.zeros(num_cells)
+    unit = np.stack((np.ones(num_cells), np.zeros(num_cells)))
     for _ in range(limits[0]):
         before = z.copy()
         p = 1.0 / (1.0 + np.exp(-z))
@@ -110,13 +110,11 @@ def _ascend(
         for n in range(num_cells):
             if abs(z[n]) > 1e-4:
                 slope[2, n] = impressions[n] * np.tanh(0.5 * z[n]) / (2.0 * z[n])
-        _improve(bias, prior[0], everywhere, (ones, zeros), slope, z)
+        _improve(bias, prior[0], everywhere, (unit, 0.0), slope, z)
         for f in range(num_fields):
-            _improve(linear, prior[1], rows[f], (ones, zeros), slope, z)
+            _improve(linear, prior[1], rows[f], (unit, 0.0), slope, z)
             for k in range(len(factors)):
-                others = totals[k] - factors[k][:, rows[f]]
-                _improve(factors[k], prior[2][k], rows[f], (others[0], others[1]), slope, z)
-                totals[k] = others + factors[k][:, rows[f]]
+                _improve(factors[k], prior[2][k], rows[f], (totals[k], 1.0), slope, z)
         if np.max(np.abs(z - before)) < limits[1]:
             break
 
@@ -126,19 +124,22 @@ def _improve(
     weights: FloatArray,
     prior: FloatArray,
     rows: RowArray,
-    gradient: tuple[FloatArray, FloatArray],
+    gradient: tuple[FloatArray, float],
     slope: FloatArray,
     z: FloatArray,
 ) -> None:
     """Moves the weights of one column of rows to their best, and the residuals and logits with them.
 
-    weights, prior: mean and variance (2, D); gradient: mean and variance of g (N,); slope (3, N).
+    weights, prior: mean and variance (2, D); gradient: mean and variance of g (2, N), and 1 where they
+    include the weight itself, 0 where not; slope (3, N).
     """
     num_weights = weights.shape[1]
     push, bound, information = np.zeros(num_weights), np.zeros(num_weights), np.zeros(num_weights)
-    mean, variance = gradient
+    (mean, variance), own = gradient
     for n in range(len(rows)):
         row = rows[n]
+        mean[n] -= own * weights[0, row]
+        variance[n] -= own * weights[1, row]
         square = mean[n] * mean[n] + variance[n]
         push[row] += mean[n] * slope[0, n] - slope[1, n] * variance[n] * weights[0, row]
         information[row] += slope[1, n] * square
@@ -155,6 +156,8 @@ def _improve(
         change = mean[n] * step[rows[n]]
         z[n] += change
         slope[0, n] -= slope[2, n] * change
+        mean[n] += own * weights[0, rows[n]]
+        variance[n] += own * weights[1, rows[n]]
 
 
 @njit(nogil=True, cache=True)

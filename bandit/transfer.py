@@ -44,10 +44,12 @@ def transferred(
     rows = np.full((len(memory.cells.rows), index.num_fields), -1, np.int32)
     if len(rows):
         rows[:, columns] = np.where(memory.cells.rows >= 0, moved[memory.cells.rows], -1)
+    sums = np.where(source >= 0, memory.sums[:, source], 0.0)
     return Memory(
         _carried(memory.prior, origin, source),
         _carried(memory.base, origin, source),
         Cells(rows, memory.cells.num_impressions, memory.cells.num_clicks),
+        sums,
     )
 
 

@@ -105,7 +105,7 @@ class FactorizationPolicy:
             np.array([number[tuple(map(int, s.creative(c).values()))] for c in range(s.feasible.count)])
             for s in spaces
         ]
-        self.seed, self.version = seed, 0
+        self.seed, self.version, self.changes = seed, 0, 0
         self.winners = self._winners()
 
     def __call__(self, items: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -121,7 +121,10 @@ class FactorizationPolicy:
     def learn(self, items: NDArray[np.int64], chosen: NDArray[np.int64], clicks: NDArray[np.float64]) -> None:
         """Updates the posterior and its pool."""
         cells = count_cells(self.rows[items, chosen], clicks)
-        memory = self.memory.faded(self.settings.power).joined(cells)
+        memory = self.memory.faded(self.settings.power)
+        memory, changed = memory.checked(self.posterior, cells, self.settings.change)
+        self.changes += changed is not None
+        memory = memory.joined(cells)
         self.posterior = memory.posterior(self.posterior, absorb)
         memory = memory.folded(self.posterior, self.settings.capacity)
         prior = memory.prior

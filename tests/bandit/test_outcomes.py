@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bandit.errors import CatalogueError, CreativeError
-from bandit.outcomes import Cells, CreativeOutcome, cells_of
+from bandit.outcomes import Cells, CreativeOutcome, cells_of, count_cells
 
 if TYPE_CHECKING:
     from bandit.features import FeatureIndex
@@ -40,3 +40,16 @@ def test_unknown_element_is_an_error(index: FeatureIndex) -> None:
 def test_counts_of_another_length_are_an_error() -> None:
     with pytest.raises(CreativeError, match="num_clicks"):
         Cells(np.zeros((2, 3), np.int32), np.ones(2), np.ones(3))
+
+
+def test_cells_are_the_distinct_rows_in_order_however_many_values_there_are() -> None:
+    rng = np.random.default_rng(0)
+    for top in (3, 2**31 - 1):
+        values = rng.integers(-1, top, (4, 9), dtype=np.int64).astype(np.int32)
+        # Nine columns of 2³¹ values outgrow one integer.
+        rows = values[rng.integers(4, size=60)]
+        counted = count_cells(rows, np.ones(60))
+        assert np.array_equal(counted.rows, np.unique(rows, axis=0))
+        assert counted.num_impressions.sum() == 60.0
+        for row, number in zip(counted.rows, counted.num_impressions, strict=True):
+            assert number == (rows == row).all(axis=1).sum()

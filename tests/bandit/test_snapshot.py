@@ -28,7 +28,7 @@ def provenance(catalogue: CreativeCatalogue) -> Provenance:
 @pytest.fixture
 def memory(posterior: Posterior) -> Memory:
     cells = Cells(np.array([[0, 3, 7, 9, 12]], np.int32), np.array([4.0]), np.array([1.0]))
-    return Memory(posterior, posterior.tempered(0.5, 0.5), cells)
+    return Memory(posterior, posterior.tempered(0.5, 0.5), cells, np.ones((2, 14)))
 
 
 def test_snapshot_comes_back_as_it_was(
@@ -51,6 +51,7 @@ def test_memory_comes_back_as_it_was(
     found = load_memory(tmp_path, save(tmp_path, posterior, memory, catalogue, provenance))
     assert np.array_equal(found.base.scale.factors, memory.base.scale.factors)
     assert np.array_equal(found.prior.loc.factors, memory.prior.loc.factors)
+    assert found.sums.tolist() == memory.sums.tolist()
     assert found.cells.rows.tolist() == [[0, 3, 7, 9, 12]]
     assert found.cells.num_impressions.tolist() == [4.0]
     assert found.cells.num_clicks.tolist() == [1.0]

@@ -38,7 +38,8 @@ def memory(posterior: Posterior, catalogue: CreativeCatalogue) -> Memory:
         index.rows("banner", context, {"picture": "dog", "headline": text, "colour": "green"})
         for text in ("short", "question")
     ]
-    return Memory(posterior, posterior, Cells(np.array(shown), np.array([9.0, 5.0]), np.array([1.0, 2.0])))
+    cells = Cells(np.array(shown), np.array([9.0, 5.0]), np.array([1.0, 2.0]))
+    return Memory(posterior, posterior, cells, np.arange(28.0).reshape(2, 14))
 
 
 def moved(memory: Memory, old: CreativeCatalogue, new: CreativeCatalogue) -> Memory:
@@ -65,6 +66,8 @@ def test_known_elements_keep_belief_and_counts_wherever_they_move(
     names = [[new_index.row_names()[r] for r in cell] for cell in after.cells.rows]
     assert names == [[old_index.row_names()[r] for r in cell] for cell in memory.cells.rows]
     assert after.cells.num_clicks.tolist() == [1.0, 2.0]
+    assert after.sums[1, row(new_index, "colour", "red")] == memory.sums[1, row(old_index, "colour", "red")]
+    assert after.sums[1, row(new_index, "headline", "rhyme")] == 0.0
 
 
 def test_new_elements_and_slots_start_at_the_first_prior(
