@@ -23,6 +23,10 @@ class Selection(Protocol):
     def floor(self) -> float: ...  # noqa: D102
     @property
     def feasible_hash(self) -> str: ...  # noqa: D102
+    @property
+    def pool_seed(self) -> int: ...  # noqa: D102
+    @property
+    def exact(self) -> bool: ...  # noqa: D102
 
 
 class CreativeSelector(Protocol):

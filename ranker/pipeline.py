@@ -287,6 +287,8 @@ def _creative(
         draw=chosen.draw,
         floor=chosen.floor,
         feasible_hash=chosen.feasible_hash,
+        pool_seed=chosen.pool_seed,
+        exact=chosen.exact,
     )
 
 

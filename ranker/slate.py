@@ -186,6 +186,8 @@ class Creative:
     draw: int  # which of the version's frozen posterior draws chose it
     floor: float  # share of uniform exploration that is part of the propensity
     feasible_hash: str  # of the set of compositions that were allowed
+    pool_seed: int = 0  # of the version's draws
+    exact: bool = True  # False: the draw's search was cut short, another composition may be better
 
 
 @dataclass(frozen=True, slots=True)

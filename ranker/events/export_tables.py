@@ -28,12 +28,14 @@ DECISIONS = pa.schema(
         ("propensity", pa.float64()),  # of this candidate at this position
         ("slate_propensity", pa.float64()),
         ("exploration_ratio", pa.float64()),
-        ("creative_space_id", pa.string()),  # null: an ad without creatives, as in the five that follow
+        ("creative_space_id", pa.string()),  # null: an ad without creatives, as in the seven that follow
         ("creative_elements", pa.map_(pa.string(), pa.string())),
         ("creative_propensity", pa.float64()),
         ("creative_draw", pa.int64()),
         ("creative_floor", pa.float64()),
         ("creative_feasible_hash", pa.string()),
+        ("creative_pool_seed", pa.int64()),
+        ("creative_exact", pa.bool_()),
         ("schema_id", pa.string()),
         ("model_version", pa.string()),
         ("posterior_version", pa.string()),
@@ -138,6 +140,8 @@ def _creative_cells(creative: Creative | None) -> Row:
         "creative_draw": creative.draw,
         "creative_floor": creative.floor,
         "creative_feasible_hash": creative.feasible_hash,
+        "creative_pool_seed": creative.pool_seed,
+        "creative_exact": creative.exact,
     }
 
 

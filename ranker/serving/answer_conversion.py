@@ -74,6 +74,8 @@ def _creative_to_proto(creative: Creative) -> ranker_pb2.Creative:
         draw=creative.draw,
         floor=creative.floor,
         feasible_hash=creative.feasible_hash,
+        pool_seed=creative.pool_seed,
+        exact=creative.exact,
     )
 
 
@@ -128,6 +130,8 @@ def _creative_from_proto(creative: ranker_pb2.Creative) -> Creative:
         draw=creative.draw,
         floor=creative.floor,
         feasible_hash=creative.feasible_hash,
+        pool_seed=creative.pool_seed,
+        exact=creative.exact,
     )
 
 

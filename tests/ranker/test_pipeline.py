@@ -29,6 +29,8 @@ class Chosen:
     draw: int
     floor: float = 0.0
     feasible_hash: str = "all"
+    pool_seed: int = 7
+    exact: bool = True
 
 
 class DrawnSelector:

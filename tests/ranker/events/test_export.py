@@ -82,7 +82,7 @@ def test_every_shown_position_is_a_row(store: SqliteEventStore, clock: Clock, tm
     assert creative is not None
     assert first["creative_space_id"] == creative.space_id
     assert dict(first["creative_elements"]) == creative.elements
-    for name in ("propensity", "draw", "floor", "feasible_hash"):
+    for name in ("propensity", "draw", "floor", "feasible_hash", "pool_seed", "exact"):
         assert first[f"creative_{name}"] == getattr(creative, name)
     assert {value for name, value in rows[1].items() if name.startswith("creative_")} == {None}
 
