@@ -22,6 +22,13 @@ TRUSTED_GAP = 1e-5
 OPTIMAL, STOPPED, INFEASIBLE = 0, 1, 2
 """The values of `solution.Status`, which compiled code cannot read."""
 
+UNSURE = 3
+"""The status of an answer that fails `is_sound`, until the second pass replaces it."""
+
+KEPT = 1e-11
+TIGHT = 5e-10
+CLOSE = 1e-9
+
 
 @kernel
 def write_answer(request: Request, w: Workspace, answer: Answers) -> None:
@@ -106,3 +113,25 @@ def bound_at_dual(request: Request, w: Workspace, answer: Answers) -> float:
             bound += dual[q] * limit
             size += abs(dual[q] * limit)
     return float(bound + 1e-16 * (dual.size + w.slate.size + 4) * size)
+
+
+@kernel
+def is_sound(request: Request, w: Workspace, answer: Answers, tolerance: float) -> bool:
+    """Says whether a finished answer keeps its promises by a good margin.
+
+    These are: a small gap, hard limits kept, so well that at their prices nothing was gained by what is
+    missing, and no more slates than 1 + the number of tight limits.
+    """
+    walk = w.walk[0]
+    size = max(abs(answer.objective[0]), 1e-3 * walk.value_unit * walk.attention_unit)
+    slates, gained = answer.num_slates[0] - 1, 0.0
+    for q in range(request.limits.size):
+        unit = walk.attention_unit / w.rows[q].factor
+        if answer.slack[q] <= TIGHT * unit:
+            slates -= 1
+        if violation_price(request, q) == np.inf and not walk.infeasible:
+            gained += abs(answer.dual[q]) * answer.violation[q]
+            if answer.violation[q] > KEPT * unit:
+                return False
+    gap = answer.upper_bound[0] - answer.objective[0]
+    return bool(slates <= 0 and gained <= CLOSE * size and gap <= (2.0 * tolerance + CLOSE) * size)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from ranker.solver.kernel import kernel
 from ranker.solver.local_search import HARD_PRICE, KEPT, merit
+from ranker.solver.pricing import sift_down
 
 if TYPE_CHECKING:
     from ranker.solver.arrays import Floats, Ints
@@ -32,6 +35,30 @@ class Tree(NamedTuple):
 
     slate: Ints
     """`(k,)`: the best slate."""
+
+    best: Floats
+    """`(1,)`: its merit."""
+
+    progress: Ints
+    """`(3,)`: the next starting point, the depth and the nodes seen."""
+
+
+NEXT_START, DEPTH, NUM_NODES = 0, 1, 2
+"""Places in `Tree.progress`."""
+
+
+def make_tree(num_rows: int, n: int, k: int) -> Tree:
+    """Returns a search that has not begun."""
+    return Tree(
+        prefix=np.empty((k + 1, num_rows + 2)),
+        least=np.empty((num_rows, k + 1)),
+        cursor=np.empty(k, np.int64),
+        choice=np.empty(k, np.int64),
+        taken=np.zeros(n, np.int64),
+        slate=np.empty(k, np.int64),
+        best=np.full(1, -np.inf),
+        progress=np.zeros(3, np.int64),
+    )
 
 
 @kernel
@@ -60,24 +87,27 @@ def sort_by_score(w: Workspace) -> None:
     """Writes all candidates into `w.order`, best first, ties by index."""
     n = w.order.size
     for i in range(n):
-        j = i
-        while j > 0 and w.scores[w.order[j - 1]] < w.scores[i]:
-            w.order[j] = w.order[j - 1]
-            j -= 1
-        w.order[j] = i
+        w.order[i] = i
+    for root in range(n // 2 - 1, -1, -1):
+        sift_down(w.scores, w.order, root, n)
+    for size in range(n - 1, 0, -1):
+        w.order[0], w.order[size] = w.order[size], w.order[0]
+        sift_down(w.scores, w.order, 0, size)
+    for i in range(n // 2):
+        w.order[i], w.order[n - 1 - i] = w.order[n - 1 - i], w.order[i]
 
 
 @kernel
-def branch(w: Workspace, tree: Tree, best: float, max_num_nodes: int) -> tuple[float, int, bool]:
-    """Searches depth first; returns the best merit, the nodes seen and whether those were all."""
+def branch(w: Workspace, tree: Tree, most_nodes: int) -> bool:
+    """Searches on, depth first, from where the tree stands; says whether all nodes are seen."""
     num_free, bound = w.walk[0].num_free, w.rows.size + 1
-    begin(w, tree)
-    depth, num_nodes = 0, 0
-    while depth >= 0 and num_free > 0:
-        if num_nodes >= max_num_nodes:
-            return best, num_nodes, False
-        num_nodes += 1
+    depth = tree.progress[DEPTH]
+    for _ in range(most_nodes):
+        if depth < 0 or num_free == 0:
+            break
+        tree.progress[NUM_NODES] += 1
         t = next_child(w, tree, depth)
+        best = tree.best[0]
         if t < 0 or tree.prefix[depth, bound] + completion(w, tree, depth, t) <= best + 1e-12:
             depth -= 1
             if depth >= 0:
@@ -89,13 +119,14 @@ def branch(w: Workspace, tree: Tree, best: float, max_num_nodes: int) -> tuple[f
         if not extend(w, tree, depth, i):
             continue
         if depth == num_free - 1:
-            best = keep_best(w, tree, best)
+            tree.best[0] = keep_best(w, tree, best)
             continue
         tree.taken[i] = 1
         w.left[w.group[i]] -= 1
         depth += 1
         tree.cursor[depth] = 0
-    return best, num_nodes, True
+    tree.progress[DEPTH] = depth
+    return bool(depth < 0 or num_free == 0)
 
 
 @kernel

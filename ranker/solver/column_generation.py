@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ranker.solver.kernel import kernel
+from ranker.solver.ellipsoid import cut_at_query, move_to_center, surround_box
+from ranker.solver.kernel import hot_kernel, kernel
 from ranker.solver.pricing import find_best, score
 from ranker.solver.simplex import NONE, optimise, refresh, refresh_dual, start_from
 
 if TYPE_CHECKING:
-    from ranker.solver.workspace import Workspace
+    from ranker.solver.workspace import Rule, Workspace
 
 FIRST_CAP = 16.0
 CAP_GROWTH = 64.0
@@ -35,6 +36,7 @@ def start(w: Workspace) -> None:
     """Prices the slate at `center` and makes it the first mixture, with what else is known."""
     walk = w.walk[0]
     walk.num_steps = walk.stage = walk.status = walk.infeasible = 0
+    walk.first_step = walk.surrounded = 0
     walk.cap = FIRST_CAP
     walk.bound = np.inf
     set_costs(w)
@@ -47,13 +49,18 @@ def start(w: Workspace) -> None:
 
 
 @kernel
-def advance(w: Workspace, smoothing: float, tolerance: float, num_steps: int) -> None:
+def advance(w: Workspace, rule: Rule) -> None:
     """Walks until the gap is within the tolerance, the steps are spent or the room is full.
 
     Queries at α center + (1 − α) master dual (Wentges 1997): where the slate found there does not
-    improve the master, the gap has shrunk by α (Pessoa et al. 2013, mis-price lemma) and α halves.
+    improve the master, the gap has shrunk by α (Pessoa et al. 2013, mis-price lemma) and α halves. With
+    one row Kelley's method, α = 0, is a secant between the best slates on either side, and needs no help.
+    A stage that takes too long alternates between α = 0 and the centers of an ellipsoid.
     """
+    smoothing, tolerance, num_steps, patience = rule
     walk = w.walk[0]
+    if w.rows.size == 1:
+        smoothing = 0.0
     walk.alpha = smoothing
     if has_converged(w, tolerance):
         conclude(w)
@@ -61,34 +68,51 @@ def advance(w: Workspace, smoothing: float, tolerance: float, num_steps: int) ->
         if walk.num_known == w.reduced.size:
             walk.status = FULL
             return
-        for r in range(w.rows.size):
-            w.rows[r].point = walk.alpha * w.rows[r].center + (1.0 - walk.alpha) * w.tableau[-1, r]
-        clip_point(w)
-        if price(w):
+        central = choose_point(w, patience)
+        improves = price(w)
+        if central:
+            walk.surrounded = int(cut_at_query(w, walk.num_known - 1))
+        if improves:
             optimise(w, walk.num_known - 1)
             walk.alpha = smoothing
-            if has_converged(w, tolerance):
-                conclude(w)
-        elif walk.alpha == 0.0 or has_converged(w, tolerance):
+        if has_converged(w, tolerance) or not (improves or central or walk.alpha > 0.0):
             walk.alpha = smoothing
             conclude(w)
-        else:
+        elif not improves:
             walk.alpha = walk.alpha / 2.0 if walk.alpha > 0.3 else 0.0
 
 
 @kernel
+def choose_point(w: Workspace, patience: int) -> bool:
+    """Chooses the next query; says whether it is the center of the ellipsoid."""
+    walk = w.walk[0]
+    if walk.num_steps - walk.first_step >= patience:
+        walk.alpha = 0.0
+        if walk.num_steps % 2 == 0:
+            if not walk.surrounded:
+                surround_box(w)
+            if move_to_center(w):
+                clip_point(w)
+                return True
+    for r in range(w.rows.size):
+        w.rows[r].point = walk.alpha * w.rows[r].center + (1.0 - walk.alpha) * w.tableau[-1, r]
+    clip_point(w)
+    return False
+
+
+@hot_kernel
 def values_count(w: Workspace) -> bool:
     """Says whether the stage maximises worth."""
     return bool(w.walk[0].stage == WORTH or w.walk[0].stage == REPAIR)
 
 
-@kernel
+@hot_kernel
 def goal_row(w: Workspace) -> int:
     """Returns the row of the grid that the stage maximises: the value, or zeros."""
     return int(w.rows.size if values_count(w) else w.rows.size + 1)
 
 
-@kernel
+@hot_kernel
 def has_converged(w: Workspace, tolerance: float) -> bool:
     """Says whether bound and objective meet within the tolerance, or within rounding."""
     bound, objective = w.walk[0].bound, w.tableau[-1, -1]
@@ -97,14 +121,14 @@ def has_converged(w: Workspace, tolerance: float) -> bool:
     return bool(-objective <= VIOLATION_TOLERANCE or bound - objective <= 0.002 * VIOLATION_TOLERANCE)
 
 
-@kernel
+@hot_kernel
 def clip_point(w: Workspace) -> None:
     """Moves the multipliers of the query into the range that slack and excess allow."""
     for r in range(w.rows.size):
         w.rows[r].point = min(max(w.rows[r].point, w.rows[r].floor), w.rows[r].ceiling)
 
 
-@kernel
+@hot_kernel
 def price(w: Workspace) -> bool:
     """Adds the best slate at `point` to the known ones, and lowers the bound if it can.
 
@@ -135,7 +159,7 @@ def price(w: Workspace) -> bool:
     return bool(improvement > IMPROVEMENT_TOLERANCE * weight)
 
 
-@kernel
+@hot_kernel
 def fill_column(w: Workspace, p: int) -> None:
     """Writes use, 1 and value of slate p; the value is 0 while only violation counts."""
     last = w.rows.size
@@ -221,6 +245,7 @@ def open_stage(w: Workspace, stage: int) -> None:
     walk = w.walk[0]
     was_worth = values_count(w)
     walk.stage = stage
+    walk.first_step, walk.surrounded = walk.num_steps, 0
     for r in range(w.rows.size):
         if was_worth:
             w.rows[r].saved = w.rows[r].center

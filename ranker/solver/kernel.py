@@ -39,8 +39,8 @@ def _sources() -> str:
 SOURCES = _sources()
 
 
-def _compiled(function: F, **options: bool) -> F:
-    dispatcher = cast("Any", njit)(**OPTIONS, **options)(function)
+def _compiled(function: F, **options: object) -> F:
+    dispatcher = cast("Any", njit)(**(OPTIONS | options))(function)
     if not cast("Any", config).DISABLE_JIT:
         # By itself numba would take a kernel from the cache unless its own file has changed. Machine code
         # holds the kernels of other files that it calls, too: after an upgrade it would crash the process.
@@ -56,3 +56,23 @@ def entry(function: F) -> F:
 def kernel(function: F) -> F:
     """Compiles `function`, which only kernels call: without the code to be called by Python."""
     return _compiled(function, no_cpython_wrapper=True)
+
+
+def hot_kernel(function: F) -> F:
+    """Compiles `function` into the kernels that call it: passing a workspace outlasts a short loop."""
+    return _compiled(function, no_cpython_wrapper=True, forceinline=True)
+
+
+def maximum_kernel(function: F) -> F:
+    """Compiles `function`, which only kernels call and which meets no NaN: a maximum needs no order."""
+    return _compiled(function, no_cpython_wrapper=True, fastmath={"nnan", "nsz"})
+
+
+def strict_entry(function: F) -> F:
+    """Compiles `function`, which Python calls, so that every operation in it is rounded by itself."""
+    return _compiled(function, fastmath=False)
+
+
+def strict_kernel(function: F) -> F:
+    """Compiles `function`, which only kernels call, so that every operation in it is rounded by itself."""
+    return _compiled(function, no_cpython_wrapper=True, fastmath=False)

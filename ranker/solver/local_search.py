@@ -46,19 +46,20 @@ def measure(w: Workspace, slate: Ints, use: Floats) -> float:
 
 
 @kernel
-def climb(w: Workspace, slate: Ints, use: Floats, moved: Floats) -> float:
-    """Makes the best replacement or swap until none helps; returns the merit reached."""
+def climb(w: Workspace, slate: Ints, use: Floats, moved: Floats, most_moves: int) -> tuple[float, bool]:
+    """Makes the best replacement or swap until none helps; returns the merit, and whether that is so."""
     best = measure(w, slate, use)
-    while True:
+    for _ in range(most_moves):
         count_room(w, slate)
         gain, place, other = best_move(w, slate, use, moved, best)
         if gain <= 1e-12:
-            return best
+            return best, True
         if other < 0:
             slate[place] = -1 - other
         else:
             slate[place], slate[other] = slate[other], slate[place]
         best = measure(w, slate, use)
+    return best, False
 
 
 @kernel

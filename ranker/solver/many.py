@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 import numpy as np
 
 from ranker.errors import InvalidInputError
-from ranker.solver.batch import run
+from ranker.solver.batch import answers_for, run_into
+from ranker.solver.every_slate import solve_every_slate
 from ranker.solver.request import Request, make_request
+from ranker.solver.rounds import guess_step_seconds
+from ranker.solver.settings import Deadline, Mode
 from ranker.solver.solution import Solution, solution_at
 from ranker.solver.solve import DEFAULTS
 from ranker.solver.workspace import Answers
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from ranker.solver.settings import Settings
 
 PROBLEMS_PER_TASK = 256
+PROBLEMS_PER_TASK_BY_DEADLINE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,22 +100,67 @@ class Solutions:
 
 
 def solve_many(
-    batch: SlateBatch, settings: Settings = DEFAULTS, *, num_threads: int | None = None
+    batch: SlateBatch,
+    settings: Settings = DEFAULTS,
+    *,
+    num_threads: int | None = None,
+    deadline: Deadline | None = None,
 ) -> Solutions:
     """Solves every problem of the batch, on all cores unless told on how many threads.
 
-    The result is the same, to the last bit, as that of `solve` on each problem.
+    Without a deadline the result is the same, to the last bit, as that of `solve` on each problem. With
+    one, each problem may take its share of the time that is left; it takes one step in any case.
     """
     num_problems = batch.request.limits.shape[0]
-    starts = range(0, num_problems, PROBLEMS_PER_TASK)
-    tasks = [part(batch.request, b, b + PROBLEMS_PER_TASK) for b in starts]
-    with ThreadPoolExecutor(num_threads or numba.get_num_threads()) as pool:
-        parts = list(pool.map(lambda task: run(task, settings), tasks))
-    joined: Any = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
-    return Solutions(Answers(*joined))
+    threads = num_threads or numba.get_num_threads()
+    answers = answers_for(batch.request)
+    size = PROBLEMS_PER_TASK if deadline is None else PROBLEMS_PER_TASK_BY_DEADLINE
+    step_seconds = [guess_step_seconds(batch.request)]
+
+    def work(first: int) -> None:
+        task, room = part(batch.request, first, first + size), part(answers, first, first + size)
+        begun, share = 0.0, np.inf
+        if deadline is not None:
+            begun = deadline.clock()
+            share = max(deadline.at - begun, 0.0) * threads / (num_problems - first)
+        if settings.mode is Mode.EVERY_SLATE:
+            search_all(task, settings, deadline and Deadline(deadline.clock, share), room)
+            return
+        limit = settings.max_num_steps
+        if deadline is not None:
+            limit = max(1, int(min(share / step_seconds[0], limit)))
+        run_into(room, task, replace(settings, max_num_steps=limit))
+        if deadline is not None:
+            step_seconds[0] = max((deadline.clock() - begun) / room.num_steps.sum(), 1e-9)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(0, num_problems, size)))
+    return Solutions(answers)
 
 
-def part(request: Request, first: int, end: int) -> Request:
-    """Returns the problems first..end − 1."""
-    arrays: Any = [array[first:end] for array in request]
-    return Request(*arrays)
+def search_all(task: Request, settings: Settings, share: Deadline | None, answers: Answers) -> None:
+    """Writes the best slate for each problem; a share is a clock and the seconds that each may take."""
+    for b in range(task.limits.shape[0]):
+        at = share and Deadline(share.clock, share.clock() + share.at)
+        write_solution(answers, b, solve_every_slate(part(task, b, b + 1), settings, at))
+
+
+def write_solution(answers: Answers, b: int, solution: Solution) -> None:
+    """Writes a solution into its place among the answers."""
+    m = solution.probabilities.size
+    answers.num_slates[b] = m
+    for name in ("slates", "probabilities", "slate_value", "slate_use"):
+        getattr(answers, name)[b, :m] = getattr(solution, name)
+    for name in ("use", "slack", "violation", "dual", "objective", "upper_bound", "status", "num_steps"):
+        getattr(answers, name)[b] = getattr(solution, name)
+    if solution.infeasibility_proof is not None:
+        answers.proof[b] = solution.infeasibility_proof
+
+
+Rows = TypeVar("Rows", Request, Answers)
+
+
+def part(rows: Rows, first: int, end: int) -> Rows:
+    """Returns problems, or answers, first..end − 1."""
+    arrays: Any = [array[first:end] for array in rows]
+    return type(rows)(*arrays)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ranker.solver.kernel import kernel
+from ranker.solver.kernel import hot_kernel, kernel
 from ranker.solver.request import FREE, Request
 
 BLOCK = 64
@@ -48,82 +48,102 @@ def prepare_oracle(request: Request, w: Workspace) -> None:
         select_within_caps(w, -np.inf)
 
 
-@kernel
+@hot_kernel
 def find_best(w: Workspace) -> None:
     """Leaves in `w.slate` the slate that maximises Σⱼ aⱼ sᵣ₍ⱼ₎ for the scores s.
 
     As a decreases, the greedy choice by s is best, under caps too: they form a partition matroid,
-    and greedy is optimal for every prefix (Edmonds 1971). Ties go to the lower index. The worst score
-    among the candidates of the last slate is a floor for those of the new one, and few reach it.
+    and greedy is optimal for every prefix (Edmonds 1971). The worst score among the candidates of the
+    last slate is a floor for those of the new one, and few reach it.
     """
     num_free = w.walk[0].num_free
     if num_free == 0:
         return
-    floor = np.inf
-    for t in range(num_free):
-        floor = min(floor, w.scores[w.top[t]])
     if w.walk[0].capped:
+        floor = np.inf
+        for t in range(num_free):
+            floor = min(floor, w.scores[w.top[t]])
         select_within_caps(w, floor)
     else:
-        select_top(w.scores, floor, w.top[:num_free], w.top_scores)
+        select_top(w)
     for t in range(num_free):
         w.slate[w.free[t]] = w.top[t]
 
 
-@kernel
+@hot_kernel
 def score(value: Floats, weights: Floats, dual: Floats, scores: Floats) -> None:
     """Writes value − weightsᵀ dual into `scores`, four rows at a time to spare the memory."""
-    q = 0
-    for i in range(scores.size):
-        scores[i] = value[i]
-    while q + 4 <= dual.size:
+    q = dual.size % 4
+    if q == 0:
+        for i in range(scores.size):
+            scores[i] = value[i]
+    elif q == 1:
+        for i in range(scores.size):
+            scores[i] = value[i] - dual[0] * weights[0, i]
+    elif q == 2:
+        for i in range(scores.size):
+            scores[i] = value[i] - (dual[0] * weights[0, i] + dual[1] * weights[1, i])
+    else:
+        for i in range(scores.size):
+            scores[i] = value[i] - (
+                dual[0] * weights[0, i] + dual[1] * weights[1, i] + dual[2] * weights[2, i]
+            )
+    while q < dual.size:
         d0, d1, d2, d3 = dual[q], dual[q + 1], dual[q + 2], dual[q + 3]
         row0, row1, row2, row3 = weights[q], weights[q + 1], weights[q + 2], weights[q + 3]
         for i in range(scores.size):
             scores[i] -= d0 * row0[i] + d1 * row1[i] + d2 * row2[i] + d3 * row3[i]
         q += 4
-    while q < dual.size:
-        d0, row0 = dual[q], weights[q]
-        for i in range(scores.size):
-            scores[i] -= d0 * row0[i]
-        q += 1
 
 
-@kernel
-def select_top(scores: Floats, floor: float, top: Ints, top_scores: Floats) -> None:
-    """Replaces `top` by the candidates with the highest scores, in order; none of them is below `floor`.
+@hot_kernel
+def select_top(w: Workspace) -> None:
+    """Replaces `w.top` by the candidates with the highest scores, in order.
 
-    Whole blocks without a score above the floor are passed over: to count takes no branches.
+    Starts from the last choice: it is nearly in order, and hardly anybody outside reaches its worst score.
+    Its scores are out of the way meanwhile, so that whole blocks can be passed over without a branch.
     """
-    floor = np.nextafter(floor, -np.inf)
-    count, num_whole = 0, scores.size // BLOCK
+    num_free, scores = w.walk[0].num_free, w.scores
+    for t in range(num_free):
+        i = w.top[t]
+        w.old[t] = i
+        w.old_scores[t] = scores[i]
+        insert(w, i, scores[i], t)
+    for t in range(num_free):
+        scores[w.old[t]] = -np.inf
+    floor = w.top_scores[num_free - 1]
+    num_whole = scores.size // BLOCK
     for block in range(num_whole + 1):
         start = block * BLOCK
-        if block < num_whole:
-            hits = 0
-            for i in range(BLOCK):
-                if scores[start + i] > floor:
-                    hits += 1
-            if hits == 0:
-                continue
+        if block < num_whole and not any_above(scores[start : start + BLOCK], floor):
+            continue
         for i in range(start, min(start + BLOCK, scores.size)):
             if scores[i] > floor:
-                floor = insert(i, scores[i], count, top, top_scores, floor)
-                count += 1
+                insert(w, i, scores[i], num_free - 1)
+                floor = w.top_scores[num_free - 1]
+    for t in range(num_free):
+        scores[w.old[t]] = w.old_scores[t]
 
 
-@kernel
-def insert(i: int, s: float, count: int, top: Ints, top_scores: Floats, floor: float) -> float:
-    """Puts candidate i with score s in its place among the `count` best so far; returns the new floor."""
-    last = top.size - 1
-    t = min(count, last)
-    while t > 0 and top_scores[t - 1] < s:
-        top_scores[t] = top_scores[t - 1]
-        top[t] = top[t - 1]
+@hot_kernel
+def any_above(scores: Floats, floor: float) -> bool:
+    """Says whether one of BLOCK scores is above the floor: counts, without a branch."""
+    hits = 0
+    for i in range(BLOCK):
+        if scores[i] > floor:
+            hits += 1
+    return hits > 0
+
+
+@hot_kernel
+def insert(w: Workspace, i: int, s: float, t: int) -> None:
+    """Puts candidate i with score s in its place among the first t of `w.top`; what was at t drops out."""
+    while t > 0 and w.top_scores[t - 1] < s:
+        w.top_scores[t] = w.top_scores[t - 1]
+        w.top[t] = w.top[t - 1]
         t -= 1
-    top_scores[t] = s
-    top[t] = i
-    return float(top_scores[last] if count >= last else floor)
+    w.top_scores[t] = s
+    w.top[t] = i
 
 
 @kernel

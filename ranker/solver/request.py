@@ -216,3 +216,21 @@ def check_all(field: str, array: NDArray[Any], good: NDArray[np.bool_], problem:
         raise InvalidInputError(
             field, array[where].item(), f"{problem} (entry {where[1:]} of problem {where[0]})"
         )
+
+
+@kernel
+def request_at(batch: Request, b: int) -> Request:
+    """Returns problem b of the batch."""
+    return Request(
+        value=batch.value[b],
+        weights=batch.weights[b],
+        limits=batch.limits[b],
+        attention=batch.attention[b],
+        violation_price=batch.violation_price[b],
+        lower_limits=batch.lower_limits[b],
+        groups=batch.groups[b],
+        caps=batch.caps[b],
+        pinned=batch.pinned[b],
+        known_slates=batch.known_slates[b],
+        known_dual=batch.known_dual[b],
+    )

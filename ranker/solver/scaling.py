@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ranker.solver.kernel import kernel
+from ranker.solver.kernel import kernel, maximum_kernel
 
 if TYPE_CHECKING:
     from ranker.solver.arrays import Floats, Records
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from ranker.solver.workspace import Workspace
 
 
-@kernel
+@maximum_kernel
 def largest(array: Floats) -> float:
     """Returns max|array|, or 1 if that is 0: the unit of the array."""
     top = 0.0
     for i in range(array.size):
-        top = max(top, abs(array[i]))
+        size = abs(array[i])
+        if size > top:
+            top = size
     return top if top > 0.0 else 1.0
 
 

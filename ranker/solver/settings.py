@@ -35,6 +35,9 @@ class Settings:
     smoothing: float = 0.6
     """Weight of the best dual so far in the next query, in [0, 1): 0 is Kelley's method."""
 
+    steps_until_ellipsoid: int = 5000
+    """After so many steps of a stage every other query is the center of an ellipsoid: see `ellipsoid`."""
+
     mode: Mode = Mode.IN_EXPECTATION
     """Where the limits hold."""
 
@@ -43,6 +46,10 @@ class Settings:
             raise InvalidInputError("gap_tolerance", self.gap_tolerance, "must lie in [0, 1)")
         if not 0.0 <= self.smoothing < 1.0:
             raise InvalidInputError("smoothing", self.smoothing, "must lie in [0, 1)")
+        if self.steps_until_ellipsoid < 0:
+            raise InvalidInputError(
+                "steps_until_ellipsoid", self.steps_until_ellipsoid, "must not be negative"
+            )
         if self.max_num_steps < 1:
             raise InvalidInputError("max_num_steps", self.max_num_steps, "must be at least 1")
 

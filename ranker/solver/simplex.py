@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ranker.solver.kernel import kernel
+from ranker.solver.kernel import hot_kernel, kernel
 from ranker.solver.pricing import score
 
 if TYPE_CHECKING:
@@ -27,13 +27,23 @@ NONE = -(2**62)
 
 @kernel
 def start_from(w: Workspace, p: int) -> None:
-    """Makes slate p, with the slack or the excess that it leaves on each row, the basis."""
+    """Makes slate p, with the slack or the excess that it leaves on each row, the basis.
+
+    Its inverse is diagonal but for the column of Σw = 1.
+    """
     last = w.rows.size
+    w.tableau[:] = 0.0
     w.basis[last] = p
+    w.tableau[last, last] = w.tableau[last, last + 1] = 1.0
     for r in range(last):
-        w.basis[r] = -1 - 2 * r if w.rows[r].limit >= w.columns[r, p] else -2 - 2 * r
+        room = w.rows[r].limit - w.columns[r, p]
+        sign = 1.0 if room >= 0.0 else -1.0
+        w.basis[r] = -1 - 2 * r if room >= 0.0 else -2 - 2 * r
+        w.tableau[r, r] = sign
+        w.tableau[r, last] = -sign * w.columns[r, p]
+        w.tableau[r, last + 1] = sign * room
     w.walk[0].num_pivots = 0
-    factorise(w)
+    refresh_dual(w)
 
 
 @kernel
@@ -61,7 +71,7 @@ def optimise(w: Workspace, entering: int) -> None:
         entering = NONE
 
 
-@kernel
+@hot_kernel
 def find_entering(w: Workspace, first: bool) -> int:
     """Returns the variable that improves the objective most (or the first that does), or NONE."""
     last = w.rows.size
@@ -84,7 +94,7 @@ def find_entering(w: Workspace, first: bool) -> int:
     return entering
 
 
-@kernel
+@hot_kernel
 def fill_direction(w: Workspace, variable: int) -> None:
     """Writes the variable's column in terms of the basis, and minus what it adds to the objective."""
     last = w.rows.size
@@ -100,7 +110,7 @@ def fill_direction(w: Workspace, variable: int) -> None:
     w.direction[last + 1] -= cost_of(w, variable)
 
 
-@kernel
+@hot_kernel
 def cost_of(w: Workspace, variable: int) -> float:
     """Returns what a unit of the variable adds to the objective."""
     if variable >= 0:
@@ -109,7 +119,7 @@ def cost_of(w: Workspace, variable: int) -> float:
     return float(row.floor if variable % 2 else -row.ceiling)
 
 
-@kernel
+@hot_kernel
 def find_leaving(w: Workspace, first: bool) -> int:
     """Returns the row that blocks first, or NONE; of those that block within a hair, the safest pivot.
 
@@ -135,7 +145,7 @@ def find_leaving(w: Workspace, first: bool) -> int:
     return leaving
 
 
-@kernel
+@hot_kernel
 def eliminate(matrix: Floats, column: Floats, pivot: int) -> None:
     """Does the row operations on `matrix` that turn `column` into the unit vector of the pivot."""
     width = matrix.shape[1]

@@ -37,6 +37,8 @@ WALK = np.dtype(
         ("num_known", np.int64),  # slates that the master knows
         ("num_pivots", np.int64),  # since the basis was last factorised
         ("num_steps", np.int64),  # slates priced
+        ("first_step", np.int64),  # how many they were when the stage began
+        ("surrounded", np.int64),  # 1 while an ellipsoid holds the best multipliers of the stage
         ("stage", np.int64),  # what the master maximises: see column_generation
         ("status", np.int64),  # see column_generation
         ("infeasible", np.int64),  # 1 once that is proved
@@ -54,6 +56,9 @@ ROW_WORDS, WALK_WORDS = ROW.itemsize // 8, WALK.itemsize // 8
 
 Shape = tuple[int, int, int, int, int]
 """R, n, k, number of groups, and slates that the master has room for."""
+
+Rule = tuple[float, float, int, int]
+"""Smoothing, gap tolerance, greatest number of steps, and those of a stage before the ellipsoid helps."""
 
 Room = tuple[Shape, "Floats", "Ints"]
 """The memory of a workspace."""
@@ -95,6 +100,9 @@ class Workspace(NamedTuple):
     matrix: Floats
     """`(R + 1, R + 1)`: room to invert the basis in."""
 
+    ellipsoid: Floats
+    """`(R + 1, R)`: P of the ellipsoid in which the best multipliers lie, and its center."""
+
     point: Floats
     """`(R,)`: multipliers of the query."""
 
@@ -111,6 +119,12 @@ class Workspace(NamedTuple):
     """`(k,)`: its candidates at the free positions."""
 
     top_scores: Floats
+    """`(k,)`: their scores."""
+
+    old: Ints
+    """`(k,)`: the candidates of the slate before."""
+
+    old_scores: Floats
     """`(k,)`: their scores."""
 
     free: Ints
@@ -175,9 +189,9 @@ class Answers(NamedTuple):
 def make_room(shape: Shape) -> Room:
     """Returns the shape and the memory of a workspace."""
     num_rows, n, k, num_groups, capacity = shape
-    floats = (num_rows + 2) * (n + capacity + num_rows + 2) + (num_rows + 1) ** 2
-    floats += n + k * 2 + capacity + num_rows * 2 + 2 + num_rows * ROW_WORDS + WALK_WORDS
-    ints = num_rows + 1 + (capacity + 3) * k + 2 * n + 2 * (num_groups + 2)
+    floats = (num_rows + 2) * (n + capacity + num_rows + 2) + (num_rows + 1) ** 2 + (num_rows + 1) * num_rows
+    floats += n + k * 3 + capacity + num_rows * 2 + 2 + num_rows * ROW_WORDS + WALK_WORDS
+    ints = num_rows + 1 + (capacity + 4) * k + 2 * n + 2 * (num_groups + 2)
     return shape, np.empty(floats), np.empty(ints, np.int64)
 
 
@@ -189,11 +203,12 @@ def carve(room: Room) -> Workspace:
     columns, floats = cut(floats, num_rows + 2, capacity)
     tableau, floats = cut(floats, num_rows + 2, num_rows + 2)
     matrix, floats = cut(floats, num_rows + 1, num_rows + 1)
-    vectors, floats = cut(floats, 2, k)
+    ellipsoid, floats = cut(floats, num_rows + 1, num_rows)
+    vectors, floats = cut(floats, 3, k)
     rows, floats = cut(floats, num_rows, ROW_WORDS)
     walk, floats = cut(floats, 1, WALK_WORDS)
     slates, ints = cut(ints, capacity, k)
-    places, ints = cut(ints, 3, k)
+    places, ints = cut(ints, 4, k)
     people, ints = cut(ints, 2, n)
     counts, ints = cut(ints, 2, num_groups + 2)
     return Workspace(
@@ -208,13 +223,16 @@ def carve(room: Room) -> Workspace:
         tableau=tableau,
         direction=floats[capacity : capacity + num_rows + 2],
         matrix=matrix,
+        ellipsoid=ellipsoid,
         point=floats[capacity + num_rows + 2 : capacity + 2 * num_rows + 2],
         scores=floats[capacity + 2 * num_rows + 2 : capacity + 2 * num_rows + 2 + n],
         order=people[0],
         slate=places[0],
         top=places[1],
         top_scores=vectors[1],
-        free=places[2],
+        old=places[2],
+        old_scores=vectors[2],
+        free=places[3],
         group=people[1],
         room=counts[0],
         left=counts[1],
@@ -247,3 +265,29 @@ def make_answers(num_problems: int, shape: tuple[int, int, int]) -> Answers:
         num_slates=np.zeros(num_problems, np.int64),
         num_steps=np.zeros(num_problems, np.int64),
     )
+
+
+@kernel
+def answer_at(answers: Answers, b: int) -> Answers:
+    """Returns the room for answer b, cleared."""
+    answer = Answers(
+        slates=answers.slates[b],
+        probabilities=answers.probabilities[b],
+        slate_value=answers.slate_value[b],
+        slate_use=answers.slate_use[b],
+        use=answers.use[b],
+        slack=answers.slack[b],
+        violation=answers.violation[b],
+        dual=answers.dual[b],
+        proof=answers.proof[b],
+        objective=answers.objective[b : b + 1],
+        upper_bound=answers.upper_bound[b : b + 1],
+        status=answers.status[b : b + 1],
+        num_slates=answers.num_slates[b : b + 1],
+        num_steps=answers.num_steps[b : b + 1],
+    )
+    answer.probabilities[:] = 0.0
+    answer.slate_value[:] = 0.0
+    answer.slate_use[:] = 0.0
+    answer.use[:] = 0.0
+    return answer

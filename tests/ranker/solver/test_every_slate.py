@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from ranker.solver import Mode, Settings, SlateProblem, Status, solve
+from ranker.solver import Deadline, Mode, Settings, SlateBatch, SlateProblem, Status, solve, solve_many
 
 EVERY = Settings(mode=Mode.EVERY_SLATE)
 
@@ -45,6 +45,34 @@ def test_every_slate_matches_brute_force(seed: int) -> None:
     else:
         assert solution.status is Status.INFEASIBLE
         assert solution.violation.max() > 0.0
+
+
+def test_a_batch_in_this_mode_gives_what_single_calls_give() -> None:
+    problems = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        attention = np.array([1.0, 0.6, 0.4])
+        problems.append(SlateProblem(rng.random(7), rng.random((2, 7)), np.full(2, 1.2), attention))
+    solutions = solve_many(SlateBatch.of(problems), EVERY)
+    for b, problem in enumerate(problems):
+        alone = solve(problem, EVERY)
+        assert solutions[b].objective == alone.objective
+        assert (solutions[b].slates == alone.slates).all()
+        assert solutions[b].status is alone.status
+        assert solutions[b].num_steps == alone.num_steps
+
+
+def test_a_deadline_ends_the_search_for_a_slate_with_a_true_bound() -> None:
+    rng = np.random.default_rng(7)
+    problem = SlateProblem(rng.random(60), rng.random((4, 60)), np.full(4, 1.6), 0.9 ** np.arange(6.0))
+    ticks = iter(np.arange(0.0, 1.0, 0.0005))
+    stopped = solve(problem, EVERY, deadline=Deadline(lambda: float(next(ticks)), at=0.004))
+    long = solve(problem, Settings(mode=Mode.EVERY_SLATE, max_num_steps=3_000_000))
+    assert stopped.status is Status.STOPPED
+    assert stopped.slates.shape == (1, 6)
+    assert stopped.objective <= long.objective <= stopped.upper_bound
+    patient = solve(problem, EVERY, deadline=Deadline(lambda: 0.0, at=1.0))
+    assert patient.objective == solve(problem, EVERY).objective
 
 
 def test_a_spent_search_still_reports_a_true_bound() -> None:

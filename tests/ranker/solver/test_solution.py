@@ -58,6 +58,30 @@ def test_a_spent_deadline_still_yields_a_mixture_with_a_true_bound() -> None:
     assert stopped.probabilities.sum() == pytest.approx(1.0)
 
 
+def test_a_batch_by_a_spent_deadline_still_has_mixtures_with_true_bounds() -> None:
+    problems = [example(seed) for seed in range(70)]
+    late = solve_many(SlateBatch.of(problems), deadline=Deadline(lambda: 1.0, at=0.0))
+    in_time = solve_many(SlateBatch.of(problems), deadline=Deadline(lambda: 0.0, at=1e9))
+    for b, problem in enumerate(problems):
+        assert late[b].num_steps == 1
+        assert late[b].upper_bound >= solve(problem).objective
+        assert late[b].probabilities.sum() == pytest.approx(1.0)
+        assert in_time[b].objective == solve(problem).objective
+
+
+def test_problems_of_a_batch_may_have_different_sides() -> None:
+    problems = [example(seed, n=8) for seed in range(300)]
+    limits = np.stack([problem.limits for problem in problems])
+    lower = np.where(np.arange(300)[:, None] < 290, -np.inf, 0.5 * limits)
+    fields = {
+        name: np.stack([getattr(p, name) for p in problems]) for name in ("value", "weights", "attention")
+    }
+    solutions = solve_many(SlateBatch(limits=limits, lower_limits=lower, **fields))
+    for b in (0, 289, 290, 299):
+        alone = SlateProblem(limits=limits[b], lower_limits=lower[b], **{f: fields[f][b] for f in fields})
+        assert solutions[b].objective == solve(alone).objective
+
+
 def test_a_far_deadline_changes_nothing_but_the_number_of_rounds() -> None:
     problem = example(n=200, num_limits=8)
     patient = solve(problem, deadline=Deadline(lambda: 0.0, at=1e9))
