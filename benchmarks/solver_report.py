@@ -16,13 +16,15 @@ LIBRARIES = {"best_glop": "GLOP", "best_highs": "HiGHS"}
 
 INTRODUCTION = """# The slate solver, measured
 
-Written by `make bench-solver`; how it works is in [solver.md](solver.md). Machine: {machine}; load
-{load:.1f} before and {load_at_end:.1f} after; {seconds:.0f} s in all. numpy {numpy}, scipy {scipy},
-numba {numba}, highspy {highspy}, cvxpy {cvxpy}, Clarabel {clarabel}, OR-Tools as pinned in benchmarks/.
+Written by `make bench-solver`; how it works is in [solver.md](solver.md).
+
+{machine}; load {load:.1f} before and {load_at_end:.1f} after; {seconds:.0f} s in all.
+numpy {numpy}, scipy {scipy}, numba {numba}, highspy {highspy}, cvxpy {cvxpy}, Clarabel {clarabel},
+OR-Tools as pinned in benchmarks/.
 
 Times are CPU time; a microsecond of a shared machine is worth little, a ratio within one run more. n
 candidates, K limits, k positions; {instances} problems a cell and family. *uniform*: value and weights
-uniform, limits at 0.8 of what a random slate uses. *gaussian*. *ads*: lognormal value, topics and quality at
+uniform, limits at 0.8 of what a random slate uses. *gaussian*: both signs. *ads*: lognormal value, topics and quality at
 least, formats at most. *yow_like*: the eight limits of Tkachenko et al. on data of our own. *nasty*:
 integers, duplicates, near-collinear rows, mixed scales. Nothing here compares with NodeHopper's own
 program, which is not public.
@@ -142,7 +144,7 @@ def rivals_section(rows: list[Row]) -> str:
         "its own tolerance; scipy and cvxpy are timed end to end; these three where n × k ≤ 50,000.\n"
         "*differs*: largest relative difference in objective to GLOP or HiGHS. A rival whose time was up\n"
         "counts with the time it had"
-        f" ({timeouts} times).\n\n" + table(heads, lines)
+        f" ({timeouts} such answers).\n\n" + table(heads, lines)
     )
 
 
@@ -191,7 +193,8 @@ def deadlines_section(rows: list[Row]) -> str:
         "a slate / share of problems where the limits hold in expectation. A negative loss is bought by\n"
         "violation. The subgradient method is compiled, told the distance |λ*|, and given the deadline\n"
         "without any call overhead; its answer is a mean of its slates that favours the later ones.\n"
-        "GLOP and HiGHS answer when they end: see their times above.\n\n" + table(heads, lines)
+        "GLOP and HiGHS answer when they end: see their times above. *Ours took*: by the wall clock, Python\n"
+        "and neighbours included.\n\n" + table(heads, lines)
     )
 
 
