@@ -161,6 +161,17 @@ def reload_command(
         _print_versions(client.reload(), as_json)
 
 
+@app.command("health")
+def health_command(
+    address: Address = "127.0.0.1:50051", security: SecurityFile = None, as_json: Json = False
+) -> None:
+    """Ask a server whether it serves: exit code 0 if it does, 1 if not."""
+    with _client(address, security) as client:
+        status = client.health()
+    typer.echo(json.dumps({"status": status}) if as_json else status)
+    raise typer.Exit(0 if status == "SERVING" else 1)
+
+
 @app.command("token")
 def token_command(
     name: Annotated[str, typer.Argument(help="Who gets it.")],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import grpc
 from google.protobuf.json_format import MessageToDict
 from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from ads.ranker.v1 import (
@@ -123,6 +124,16 @@ class RankerClient:
         with _our_errors():
             answer = self._admin.ListVersions(admin_pb2.ListVersionsRequest(), timeout=self._timeout)
         return MessageToDict(answer.versions, preserving_proto_field_name=True)
+
+    def health(self) -> str:
+        """Returns SERVING, NOT_SERVING (decisions cannot be kept, or it is closing) or UNREACHABLE."""
+        try:
+            answer = health_pb2_grpc.HealthStub(self._channel).Check(
+                health_pb2.HealthCheckRequest(), timeout=self._timeout
+            )
+        except grpc.RpcError:
+            return "UNREACHABLE"
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
     def reload(self) -> dict[str, object]:
         """Lets the server take up what is new; returns what is served then."""

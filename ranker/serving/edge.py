@@ -58,6 +58,7 @@ class EdgeInterceptor(grpc.ServerInterceptor):
             return None
         if not method.startswith(PACKAGE):
             return _on_pool(handler, self._streams)
+        self._metrics.arrived.labels(method.rpartition("/")[2]).inc()
         if self._draining.is_set():
             # The calls before this one finish: the decision is made here, where a call is accepted.
             return refusing(handler, self._turn_away(method))

@@ -33,6 +33,12 @@ class Metrics:
         self.calls = Counter(
             "adranker_rpc_calls", "Calls by method and gRPC code.", ["method", "code"], registry=r
         )
+        self.arrived = Counter(
+            "adranker_rpc_arrived",
+            "Calls that arrived by method, also those that gRPC turned away at max_concurrent_calls.",
+            ["method"],
+            registry=r,
+        )
         self.refused = Counter(
             "adranker_rpc_refused", "Calls without the right token, by gRPC code.", ["code"], registry=r
         )
