@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver fuzz-solver bench-creatives bench-ctr bench-attention bench-replay bench-events bench-overload clean
+.PHONY: demo serve test lint baseline bench-solver fuzz-solver bench-every-slate bench-creatives bench-ctr bench-attention bench-replay bench-events bench-overload clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -25,6 +25,8 @@ bench-solver: .venv/dev.stamp .venv/ortools.stamp
 	$(BIN)/python -m benchmarks.solver --ortools-python .venv/ortools/bin/python --docs docs $(FLAGS)
 fuzz-solver: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.solver_fuzz
+bench-every-slate: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.solver_every_slate
 bench-creatives: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.creatives --data $(DATA)
 bench-ctr: .venv/dev.stamp
