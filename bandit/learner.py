@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING
 
 from bandit import snapshot
+from bandit.refit_check import disagreement
 from bandit.change import ChangeSettings
 from bandit.errors import CreativeError, SnapshotError
 from bandit.features import FeatureIndex
@@ -57,7 +58,10 @@ class LearnerSettings:
     """Snapshots kept."""
     learns_prior: bool = True
     """Whether the prior's spreads and means are learned along, from `scales` on."""
-
+    check_every: int = 0
+    """Versions between two comparisons with the reference fit; 0 never compares."""
+    check_tolerance: float = 0.05
+    """Mean difference of the click rates, as a share of the mean rate, that is worth a warning."""
     change: ChangeSettings = field(default_factory=ChangeSettings)
     """When a change of an element's effect is noticed, and what is forgotten then."""
 
@@ -70,6 +74,8 @@ class LearnerSettings:
             ("factors_temperature", 0.0, inf),
             ("capacity", 0, inf),
             ("keep", 1, inf),
+            ("check_every", 0, inf),
+            ("check_tolerance", 0.0, inf),
         ):
             if not low <= getattr(self, name) <= high:
                 raise CreativeError(name, getattr(self, name), f"must be from {low} to {high}")
@@ -81,12 +87,19 @@ class CreativeLearner:
     """Owns the posteriors of one catalogue under a directory; one process at a time."""
 
     def __init__(
-        self, catalogue: CreativeCatalogue, root: Path, settings: LearnerSettings, refit: Refit = absorb
+        self,
+        catalogue: CreativeCatalogue,
+        root: Path,
+        settings: LearnerSettings,
+        refit: Refit = absorb,
+        reference: Refit | None = None,
     ) -> None:
+        if settings.check_every and reference is None:
+            raise CreativeError("check_every", settings.check_every, "needs a reference fit")
         self.catalogue = catalogue
         self.root = root
         self.settings = settings
-        self._refit = refit
+        self._refit, self._reference = refit, reference
         self._index = FeatureIndex(catalogue)
         self._groups = self._index.groups()
         self._origin = Posterior.prior(catalogue, settings.num_factors, settings.scales, settings.seed)
@@ -138,8 +151,11 @@ class CreativeLearner:
         memory, changed = memory.checked(current.posterior, cells, self.settings.change)
         memory = memory.joined(cells)
         posterior = memory.posterior(current.posterior, self._refit)
-        memory = self._with_learned_prior(memory.folded(posterior, self.settings.capacity), posterior)
         provenance = self._provenance(current, sequence, created_at, len(outcomes))
+        provenance = replace(
+            provenance, disagreement=self._compared(memory, posterior, provenance.generation)
+        )
+        memory = self._with_learned_prior(memory.folded(posterior, self.settings.capacity), posterior)
         self._current = self._published(posterior, memory, provenance)
         if changed is not None:
             slot, element = self._index.row_names()[changed]
@@ -151,6 +167,20 @@ class CreativeLearner:
         if not self.settings.learns_prior:
             return memory
         return memory.under(learned_prior(self._groups, self._origin, memory.prior, posterior))
+
+    def _compared(self, memory: Memory, posterior: Posterior, generation: int) -> float | None:
+        """Fits the evidence by the reference too, when it is time, and warns where the fits disagree."""
+        settings = self.settings
+        if self._reference is None or not settings.check_every or generation % settings.check_every:
+            return None
+        found = disagreement(posterior, memory.posterior(posterior, self._reference), memory.cells)
+        if found > settings.check_tolerance:
+            logger.warning(
+                "the posterior's click rates are %.1f %% from the reference fit's, more than %.1f %%",
+                100.0 * found,
+                100.0 * settings.check_tolerance,
+            )
+        return found
 
     def _provenance(
         self, parent: Snapshot | None, sequence: int, created_at: float, num_new: int

@@ -53,6 +53,8 @@ class Provenance:
     floor: float
     linear_temperature: float
     factors_temperature: float
+    disagreement: float | None = None
+    """Mean difference of its click rates from the reference fit's, of the mean rate; None if not compared."""
 
 
 @dataclass(frozen=True)

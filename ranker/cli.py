@@ -74,12 +74,15 @@ def learn_command(
     batch_size: Annotated[int, typer.Option(help="Rewards that are worth a posterior at once.")] = 1000,
     max_wait_seconds: Annotated[float, typer.Option(help="Longest that a reward waits.")] = 2.0,
     inference: Annotated[str, typer.Option(help="closed_form, or svi (Pyro).")] = "closed_form",
+    check_every: Annotated[
+        int, typer.Option(help="Compare with the svi fit every so many versions; 0 never.")
+    ] = 0,
     parent: Annotated[
         int | None, typer.Option(help="End when this parent process does.", hidden=True)
     ] = None,
 ) -> None:
     """Turn joined outcomes into creative posteriors until SIGTERM; prints one JSON line a version."""
-    from ranker.creative_learning import Inference, learn_until
+    from ranker.creative_learning import FitOptions, Inference, learn_until
     from ranker.home import Home
     from ranker.learning import LearningSettings
 
@@ -93,7 +96,8 @@ def learn_command(
         typer.echo(json.dumps({"posterior": version, "sequence": sequence}))
 
     settings = LearningSettings(batch_size=batch_size, max_wait_seconds=max_wait_seconds)
-    learn_until(stop, Home(home), settings, _one_of(Inference, "inference", inference), published)
+    fit = FitOptions(_one_of(Inference, "inference", inference), check_every)
+    learn_until(stop, Home(home), settings, fit, published)
 
 
 def _one_of(kind: type[Choice], name: str, text: str) -> Choice:

@@ -7,12 +7,14 @@ import logging
 import os
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bandit.learner import CreativeLearner, LearnerSettings
 from bandit.outcomes import CreativeOutcome
 from bandit.space import CreativeCatalogue
+from bandit.streaming import absorb
 from ranker.errors import NotFoundError, StateError
 from ranker.events.reader import EventReader
 from ranker.learning import LearningLoop
@@ -68,30 +70,46 @@ class Inference(StrEnum):
     SVI = "svi"  # by Pyro: needs the extra `learn`
 
 
-def creative_learner(home: Home, inference: Inference = Inference.CLOSED_FORM) -> CreativeLearner:
-    """Returns the learner of the home's catalogue, or raises NotFoundError where there is none."""
+@dataclass(frozen=True)
+class FitOptions:
+    """How the learner fits, and how often it compares that with the reference."""
+
+    inference: Inference = Inference.CLOSED_FORM
+    check_every: int = 0
+    """Versions between two comparisons with the SVI fit; 0 never compares."""
+
+
+def creative_learner(
+    home: Home, inference: Inference = Inference.CLOSED_FORM, check_every: int = 0
+) -> CreativeLearner:
+    """Returns the learner of the home's catalogue, or raises NotFoundError where there is none.
+
+    Every `check_every` versions it compares itself with the SVI fit (0: never).
+    """
     if not home.catalogue.is_file():
         raise NotFoundError("catalogue", str(home.catalogue), "no such file")
     catalogue = CreativeCatalogue.from_json(home.catalogue.read_text())
-    if inference is Inference.SVI:
-        # Not above: serving publishes priors through here, and has neither torch nor pyro.
-        from bandit.inference import refit
+    settings = LearnerSettings(check_every=check_every)
+    if inference is Inference.CLOSED_FORM and not check_every:
+        return CreativeLearner(catalogue, home.posteriors, settings)
+    # Not above: serving publishes priors through here, and has neither torch nor pyro.
+    from bandit.inference import refit
 
-        return CreativeLearner(catalogue, home.posteriors, LearnerSettings(), refit)
-    return CreativeLearner(catalogue, home.posteriors, LearnerSettings())
+    serving = refit if inference is Inference.SVI else absorb
+    return CreativeLearner(catalogue, home.posteriors, settings, serving, refit)
 
 
 def learn_until(
     stop: threading.Event,
     home: Home,
     settings: LearningSettings,
-    inference: Inference,
+    fit: FitOptions,
     published: Callable[[str, int], None],
 ) -> None:
     """Learns until stopped; tells each new version and its sequence. One learner a home: it holds a lock."""
     home.check()
     with learner_lock(home):
-        rewards = CreativeRewards(creative_learner(home, inference), time.time)
+        rewards = CreativeRewards(creative_learner(home, fit.inference, fit.check_every), time.time)
         if not home.events.is_file():
             raise NotFoundError("events", str(home.events), "no such database: start `adranker serve` first")
         with EventReader(home.events) as source:

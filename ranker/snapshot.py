@@ -29,6 +29,7 @@ class PosteriorOrigin:
     catalogue_version: str
     sequence: int  # the last joined event that it has learned from
     created_at: float  # seconds since the epoch
+    disagreement: float | None = None  # of its click rates with the reference fit's, where compared
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,9 @@ def _posterior(
     selector = stored.selector()
     selector.warm_up()
     origin = stored.provenance
-    return selector, PosteriorOrigin(origin.catalogue_version, origin.sequence, origin.created_at)
+    return selector, PosteriorOrigin(
+        origin.catalogue_version, origin.sequence, origin.created_at, origin.disagreement
+    )
 
 
 def _attention(home: Home, last: Snapshot | None) -> AttentionFile | None:

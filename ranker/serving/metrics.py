@@ -85,6 +85,11 @@ class Metrics:
             "Joined events that the served posterior has learned from.",
             registry=r,
         )
+        self.posterior_disagreement = Gauge(
+            "adranker_posterior_disagreement_ratio",
+            "Difference of its click rates from the reference fit's, of the mean rate, when last compared.",
+            registry=r,
+        )
         self.reloads = Counter("adranker_snapshot_reloads", "Switches of what is served.", registry=r)
         self.reload_failures = Counter(
             "adranker_snapshot_reload_failures", "New versions that could not be loaded.", registry=r
@@ -110,8 +115,10 @@ class Metrics:
             if not report.met:
                 self.violations.labels(report.relation.value).inc()
 
-    def serves_posterior(self, created_at: float, sequence: int) -> None:
-        """Tells which posterior is served from now on."""
+    def serves_posterior(self, created_at: float, sequence: int, disagreement: float | None) -> None:
+        """Tells which posterior is served from now on; most are not compared with the reference."""
+        if disagreement is not None:
+            self.posterior_disagreement.set(disagreement)
         self.posterior_age.set_function(lambda: time.time() - created_at)
         self.posterior_sequence.set(sequence)
 

@@ -62,4 +62,4 @@ class Registry:
     def _announce(self) -> None:
         posterior = self._current.posterior
         if posterior is not None:
-            self._metrics.serves_posterior(posterior.created_at, posterior.sequence)
+            self._metrics.serves_posterior(posterior.created_at, posterior.sequence, posterior.disagreement)

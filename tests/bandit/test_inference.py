@@ -6,8 +6,9 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
+from bandit.errors import CreativeError
 from bandit.fm import Parameters, logits
-from bandit.inference import SviSettings, update
+from bandit.inference import JointPosterior, SviSettings, joint_update, update
 from bandit.model import torch_logits
 from bandit.outcomes import Cells
 from bandit.posterior import Posterior
@@ -113,3 +114,44 @@ def test_two_batches_know_what_one_knows(cells: Cells, additive: Posterior) -> N
     # Counting the prior twice, or not at all, would show in the scale of the linear weights.
     assert twice.scale.linear == pytest.approx(once.scale.linear, rel=0.2)
     assert logits(twice.loc, cells.rows) == pytest.approx(logits(once.loc, cells.rows), abs=0.15)
+
+
+@pytest.mark.parametrize("rank", [None, 7])
+def test_joint_fit_finds_the_correlations_of_the_logistic_posterior(
+    cells: Cells, additive: Posterior, rank: int | None
+) -> None:
+    joint = joint_update(additive, cells, rank, seed=0, settings=SviSettings(steps=600, learning_rate=0.02))
+    _, precision = laplace(cells, additive)
+    exact = np.sqrt(np.diag(np.linalg.inv(precision)))
+    marginals = joint.marginals()
+    found = np.array([marginals.scale.bias, *marginals.scale.linear])
+    independent = np.diag(precision) ** -0.5
+    # Bias and weights trade off, so each alone is far less sure than independent Gaussians say.
+    assert exact[0] > 4.0 * independent[0]
+    assert found[0] > 2.0 * independent[0]
+    if rank is None:
+        assert found == pytest.approx(exact, rel=0.35)
+
+
+def test_joint_draws_have_the_joint_covariance() -> None:
+    joint = JointPosterior(
+        np.arange(7.0), np.array([[1.0], [-1.0], [0.5], [0.0], [0.0], [0.0], [2.0]]), np.full(7, 0.5), 2
+    )
+    draws = joint.draws(20_000, np.random.default_rng(0))
+    assert draws.linear.shape == (20_000, 2)
+    assert draws.factors[0].shape == (2, 2)
+    # A covariance of −1 from 20,000 draws strays by about √(1 + 1.25²)/141 = 0.011; 5 of those.
+    assert np.cov(draws.bias, draws.linear[:, 0])[0, 1] == pytest.approx(-1.0, abs=0.06)
+    assert joint.marginals().scale.factors[1, 1] == pytest.approx(np.sqrt(4.25))
+    assert joint.marginals().loc.factors.tolist() == [[3.0, 4.0], [5.0, 6.0]]
+
+
+def test_joint_fit_that_cannot_be_is_refused(cells: Cells, additive: Posterior) -> None:
+    with pytest.raises(CreativeError, match="rank = 0"):
+        joint_update(additive, cells, 0, seed=0)
+    wide = Posterior(
+        Parameters(np.zeros(()), np.zeros(1500), np.zeros((1500, 2))),
+        Parameters(np.ones(()), np.ones(1500), np.ones((1500, 2))),
+    )
+    with pytest.raises(CreativeError, match="4501 weights"):
+        joint_update(wide, cells, None, seed=0)
