@@ -8,7 +8,6 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from bandit import snapshot
-from bandit.refit_check import disagreement
 from bandit.change import ChangeSettings
 from bandit.errors import CreativeError, SnapshotError
 from bandit.features import FeatureIndex
@@ -16,6 +15,7 @@ from bandit.hierarchy import learned_prior
 from bandit.memory import Memory
 from bandit.outcomes import cells_of
 from bandit.posterior import Posterior, PriorScales
+from bandit.refit_check import disagreement
 from bandit.snapshot import Provenance
 from bandit.streaming import absorb
 from bandit.transfer import transferred

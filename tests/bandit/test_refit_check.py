@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bandit.refit_check import disagreement
 from bandit.errors import CreativeError
 from bandit.fm import Parameters
 from bandit.learner import CreativeLearner, LearnerSettings
 from bandit.outcomes import Cells, CreativeOutcome
 from bandit.posterior import Posterior
+from bandit.refit_check import disagreement
 from bandit.snapshot import load
 from bandit.streaming import absorb
 
