@@ -29,6 +29,8 @@ bench-every-slate: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.solver_every_slate
 bench-creatives: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.creatives --data $(DATA)
+	$(BIN)/python -m benchmarks.creatives_off_policy
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.creatives_arena --data $(DATA)
 bench-ctr: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.ctr --data $(DATA)
 bench-attention: .venv/dev.stamp

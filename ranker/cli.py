@@ -14,6 +14,7 @@ import typer
 
 from bandit.errors import CreativeError
 from ranker.attention.command import fit_attention_command
+from ranker.creatives_report.command import creatives_app
 from ranker.errors import InvalidInputError, RankerError
 from ranker.load.command import load_command
 from ranker.replay.command import gate_command
@@ -43,6 +44,7 @@ app.command("load")(load_command)
 app.command("train-ctr")(train_ctr_command)
 app.command("fit-attention")(fit_attention_command)
 app.command("gate")(gate_command)
+app.add_typer(creatives_app, name="creatives")
 
 
 @app.command("init")

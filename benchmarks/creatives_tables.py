@@ -1,0 +1,122 @@
+"""Worlds small enough to list: every creative of every item with its true click rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from bandit.space import CreativeCatalogue, CreativeSpace, Slot
+from benchmarks.creatives_world import CADENCE, WARM_UP, World, _all_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+AES_SIZES = (2, 5, 8, 5)
+AES_SLOTS = ("background", "size", "text", "font")
+
+
+@dataclass(frozen=True)
+class Table:
+    """rows (N, C, A): one-hot columns of each item's creatives; feasible, ctr (N, C); the cadence."""
+
+    rows: NDArray[np.int32]
+    feasible: NDArray[np.bool_]
+    ctr: NDArray[np.float64]
+    catalogue: CreativeCatalogue
+    space_of: NDArray[np.int64]
+    contexts: list[dict[str, int]]
+    creatives: list[dict[str, str]]
+    impressions: int
+    warm_up: int
+    cadence: int
+
+    def regret(self, items: NDArray[np.int64], chosen: NDArray[np.int64]) -> float:
+        """Expected clicks lost against the best creative of each item."""
+        best = np.where(self.feasible, self.ctr, -np.inf).max(axis=1)
+        return float((best[items] - self.ctr[items, chosen]).sum())
+
+
+class Policy(Protocol):
+    """Chooses for many impressions at once; learns between two periods."""
+
+    def __call__(self, items: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Chooses a creative for each impression."""
+
+    def learn(self, items: NDArray[np.int64], chosen: NDArray[np.int64], clicks: NDArray[np.float64]) -> None:
+        """Takes in the clicks of a period."""
+
+
+def autoco(path: Path) -> Table:
+    """AutoCO's simulated world, by its cadence."""
+    world = World.load(path)
+    catalogue, space_of = world.catalogue()
+    contexts = [{"category": int(c), "template": int(t)} for c, t in world.items]
+    creatives = [{f"s{s}": str(e) for s, e in enumerate(row)} for row in world.creatives.tolist()]
+    return Table(
+        _all_rows(world),
+        world.feasible,
+        world.ctr,
+        catalogue,
+        space_of,
+        contexts,
+        creatives,
+        impressions=200_000,
+        warm_up=WARM_UP,
+        cadence=CADENCE,
+    )
+
+
+def aes(path: Path) -> Table:
+    """The click rates of 200 real banners, by the cadence of Chen et al. (2021), AES: 1 million impressions.
+
+    Text colours 0–3 go with background 0 only, 4–7 with background 1. The template is always the same.
+    """
+    data = np.loadtxt(path)
+    elements, ctr = data[:, 2:6].astype(np.int64), data[:, -1]
+    offsets = np.cumsum([0, *AES_SIZES[:-1]])
+    slots = tuple(
+        Slot(name, tuple(map(str, range(size)))) for name, size in zip(AES_SLOTS, AES_SIZES, strict=True)
+    )
+    shown = {(int(row[0]), int(row[2])) for row in elements}
+    rules = tuple(
+        (("background", str(a)), ("text", str(c)))
+        for a in range(AES_SIZES[0])
+        for c in range(AES_SIZES[2])
+        if (a, c) not in shown
+    )
+    creatives = [dict(zip(AES_SLOTS, map(str, row), strict=True)) for row in elements.tolist()]
+    return Table(
+        (elements + offsets).astype(np.int32)[None],
+        np.ones((1, len(ctr)), np.bool_),
+        ctr[None],
+        CreativeCatalogue((), slots, (CreativeSpace("banner", (), {}, rules),)),
+        np.zeros(1, np.int64),
+        [{}],
+        creatives,
+        impressions=1_000_000,
+        warm_up=1_000,
+        cadence=1_000,
+    )
+
+
+def play(table: Table, policy: Policy, seed: int) -> list[float]:
+    """Plays the cadence, uniform items, a uniform first period; returns the regret of each period."""
+    rng = np.random.default_rng(seed)
+    feasible = [np.flatnonzero(row) for row in table.feasible]
+    regrets = []
+    bounds = [0, table.warm_up, *range(table.cadence, table.impressions + 1, table.cadence)]
+    for start, stop in pairwise(sorted(set(bounds))):
+        items = rng.integers(len(table.rows), size=stop - start)
+        if start == 0:
+            chosen = np.array([feasible[i][rng.integers(len(feasible[i]))] for i in items])
+        else:
+            chosen = policy(items, rng)
+        clicks = (rng.random(items.size) < table.ctr[items, chosen]).astype(np.float64)
+        regrets.append(table.regret(items, chosen))
+        policy.learn(items, chosen, clicks)
+    return regrets
