@@ -124,7 +124,8 @@ def joint_update(
         if rank is None:
             # The diagonal of a Cholesky root is its own scale.
             spread, own = spread - torch.diag(spread.diagonal()) + torch.diag(own), torch.zeros(size)
-    return JointPosterior(*(x.detach().double().numpy() for x in (loc, spread, own)), num_factors)
+    fitted = [x.detach().double().numpy() for x in (loc, spread, own)]
+    return JointPosterior(fitted[0], fitted[1], fitted[2], num_factors)
 
 
 def _ascend(
@@ -158,7 +159,8 @@ def _ascend(
         z = torch_logits(split, rows)
         misfit = (impressions * torch.nn.functional.softplus(z) - clicks * z).sum()
         cross = 0.5 * ((q.variance + (loc - prior_loc) ** 2) / prior_scale**2).sum()
-        (misfit + cross - q.entropy()).backward()
+        entropy: torch.Tensor = q.entropy()  # type: ignore[no-untyped-call]
+        (misfit + cross - entropy).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bandit.memory import Refit
-    from bandit.outcomes import CreativeOutcome
+    from bandit.outcomes import CreativeOutcome, Pending
     from bandit.snapshot import Snapshot
     from bandit.space import CreativeCatalogue
 
@@ -134,8 +134,17 @@ class CreativeLearner:
             return False
         return True
 
-    def learn(self, outcomes: Sequence[CreativeOutcome], sequence: int, created_at: float) -> str:
+    def learn(
+        self,
+        outcomes: Sequence[CreativeOutcome],
+        sequence: int,
+        created_at: float,
+        pending: Pending | None = None,
+    ) -> str:
         """Learns a batch, publishes the posterior and returns its version.
+
+        `pending` impressions, whose clicks may still come, count for this posterior alone: their outcomes are
+        learned when they are known.
 
         A batch whose last event `sequence` is not beyond the current posterior's has been learned already:
         nothing changes, so a batch may be sent again after a crash.
@@ -150,11 +159,15 @@ class CreativeLearner:
         memory = snapshot.load_memory(self.root, current.version).faded(self.settings.power)
         memory, changed = memory.checked(current.posterior, cells, self.settings.change)
         memory = memory.joined(cells)
-        posterior = memory.posterior(current.posterior, self._refit)
+        waiting = memory if pending is None else memory.joined(pending.cells(self._index))
+        posterior = waiting.posterior(current.posterior, self._refit)
         provenance = self._provenance(current, sequence, created_at, len(outcomes))
         provenance = replace(
-            provenance, disagreement=self._compared(memory, posterior, provenance.generation)
+            provenance, disagreement=self._compared(waiting, posterior, provenance.generation)
         )
+        if len(memory.cells.rows) > self.settings.capacity and pending is not None:
+            # What is only pending must not be folded into the belief for good.
+            memory = memory.folded(memory.posterior(posterior, self._refit), self.settings.capacity)
         memory = self._with_learned_prior(memory.folded(posterior, self.settings.capacity), posterior)
         self._current = self._published(posterior, memory, provenance)
         if changed is not None:

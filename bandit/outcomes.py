@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bandit.delay import CompletionCurve
     from bandit.features import FeatureIndex, RowArray
     from bandit.fm import FloatArray
 
@@ -44,6 +45,32 @@ class Cells:
         for name in ("num_impressions", "num_clicks"):
             if getattr(self, name).shape != self.rows.shape[:1]:
                 raise CreativeError(name, getattr(self, name).shape, f"must be {self.rows.shape[:1]}")
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Impressions without a click so far, within their window: (space id, context, elements) and age of each.
+
+    An impression of age a counts as F(a) impressions without a click: (1 − p)^F(a) ≈ 1 − p F(a).
+    Source: Chapelle (2014), Modeling delayed feedback in display advertising, equation 6 (1 − p F(a)).
+    """
+
+    shown: Sequence[tuple[str, Mapping[str, int], Mapping[str, str]]]
+    ages_seconds: FloatArray
+    curve: CompletionCurve
+
+    def __post_init__(self) -> None:
+        if self.ages_seconds.shape != (len(self.shown),):
+            raise CreativeError("ages_seconds", self.ages_seconds.shape, f"must be ({len(self.shown)},)")
+        if not np.all(self.ages_seconds >= 0.0):
+            raise CreativeError("ages_seconds", float(self.ages_seconds.min()), "must not be negative")
+
+    def cells(self, index: FeatureIndex) -> Cells:
+        """Counts them by their feature rows, without clicks."""
+        rows = np.empty((len(self.shown), index.num_fields), np.int32)
+        for number, (space_id, context, elements) in enumerate(self.shown):
+            rows[number] = index.rows(space_id, context, elements)
+        return _summed(rows, self.curve(self.ages_seconds), np.zeros(len(rows)))
 
 
 def count_cells(rows: RowArray, rewards: FloatArray) -> Cells:

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from bandit.delay import CompletionCurve
 from bandit.errors import CatalogueError, CreativeError, SnapshotError
+from bandit.features import FeatureIndex
+from bandit.fm import logits
 from bandit.learner import CreativeLearner, LearnerSettings
-from bandit.outcomes import CreativeOutcome
+from bandit.outcomes import CreativeOutcome, Pending
 from bandit.snapshot import latest, load, load_memory, versions
 from bandit.space import CreativeCatalogue
 
@@ -130,3 +133,49 @@ def test_broken_setting_names_itself(name: str, value: float) -> None:
     with pytest.raises(CreativeError) as raised:
         replace(LearnerSettings(), **{name: value})
     assert (raised.value.field, raised.value.value) == (name, value)
+
+
+def test_pending_impressions_count_by_what_has_arrived_and_only_once(
+    tmp_path: Path, catalogue: CreativeCatalogue
+) -> None:
+    shown = [("text", {"site": 1}, {"headline": "short"})] * 40
+    curve = CompletionCurve(np.array([10.0, 20.0]), np.array([0.25, 1.0]))
+    rates = []
+    for name, age in (("none", None), ("young", 15.0), ("old", 30.0)):
+        learner = CreativeLearner(catalogue, tmp_path / name, LearnerSettings())
+        pending = None if age is None else Pending(shown, np.full(40, age), curve)
+        found = load(learner.root, learner.learn(batch(100, seed=0), 100, 1e9, pending))
+        # Neither clicks nor impressions of them are remembered.
+        memory = load_memory(learner.root, found.version)
+        assert memory.cells.num_impressions.sum() == 100.0
+        row = FeatureIndex(catalogue).rows("text", {"site": 1}, {"headline": "short"})
+        rates.append(float(logits(found.posterior.loc, row[None])[0]))
+    assert rates[2] < rates[1] < rates[0]
+
+
+@pytest.mark.parametrize("ages", [np.ones(2), np.array([-1.0])])
+def test_impossible_ages_are_named(ages: np.ndarray) -> None:
+    curve = CompletionCurve(np.array([1.0]), np.array([1.0]))
+    with pytest.raises(CreativeError, match="ages_seconds"):
+        Pending([("text", {"site": 1}, {"headline": "short"})], ages, curve)
+
+
+def test_changed_effect_is_told(
+    tmp_path: Path, catalogue: CreativeCatalogue, caplog: pytest.LogCaptureFixture
+) -> None:
+    def liked(num: int, headline: str, seed: int) -> list[CreativeOutcome]:
+        rng = np.random.default_rng(seed)
+        texts = rng.choice(["short", "question"], num)
+        clicks = rng.random(num) < np.where(texts == headline, 0.4, 0.2)
+        return [
+            CreativeOutcome("text", {"site": n % 4}, {"headline": str(text)}, float(click))
+            for n, (text, click) in enumerate(zip(texts, clicks, strict=True))
+        ]
+
+    learner = CreativeLearner(catalogue, tmp_path, LearnerSettings())
+    for number in range(1, 4):
+        learner.learn(liked(2000, "short", number), number, 1e9)
+    assert not caplog.records
+    for number in range(4, 7):
+        learner.learn(liked(2000, "question", number), number, 1e9)
+    assert "has changed" in caplog.text
