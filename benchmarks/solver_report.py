@@ -24,10 +24,10 @@ OR-Tools as pinned in benchmarks/.
 
 Times are CPU time; a microsecond of a shared machine is worth little, a ratio within one run more. n
 candidates, K limits, k positions; {instances} problems a cell and family. *uniform*: value and weights
-uniform, limits at 0.8 of what a random slate uses. *gaussian*: both signs. *ads*: lognormal value, topics and quality at
-least, formats at most. *yow_like*: the eight limits of Tkachenko et al. on data of our own. *nasty*:
-integers, duplicates, near-collinear rows, mixed scales. Nothing here compares with NodeHopper's own
-program, which is not public.
+uniform, limits at 0.8 of what a random slate uses. *gaussian*: both signs. *ads*: lognormal value, topics
+and quality at least, formats at most. *yow_like*: the eight limits of Tkachenko et al. on data of our
+own. *nasty*: integers, duplicates, near-collinear rows, mixed scales. Nothing here compares with NodeHopper's
+own program, which is not public.
 """
 
 
