@@ -42,7 +42,7 @@ def best_by_highs(problem: SlateProblem, seconds: float) -> tuple[float, bool]:
     use = np.kron(problem.weights, problem.attention)
     answer: Any = milp(
         -np.kron(problem.value, problem.attention),
-        integrality=np.ones(n * k),
+        integrality=np.ones(n * k, np.int64),
         bounds=Bounds(0.0, 1.0),
         constraints=[
             LinearConstraint(sparse.csr_array(each), 0.0, 1.0),
