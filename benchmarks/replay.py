@@ -1,7 +1,8 @@
 """Is replay right, honest about its uncertainty, and fast on large logs?
 
-    python -m benchmarks.replay [--data DIR] [--only PART …] [--logs 1000] [--streams 1000] [--rows 50000000]
-                                [--obp-python PYTHON] [--ray-python PYTHON] [--folder DIR] [--docs docs]
+    python -m benchmarks.replay [--data DIR] [--only PART …] [--logs 1000] [--sizes N …] [--streams 1000]
+                                [--rows 50000000] [--obp-python PYTHON] [--ray-python PYTHON] [--folder DIR]
+                                [--docs docs]
 
 DIR holds `obd_sample` and `obp_golden`; without it, real logs are left out. PYTHON has obp 0.5.7, or Ray;
 without one, that comparison is left out. The last line is JSON.
@@ -27,7 +28,7 @@ from benchmarks.replay_speed import speed
 
 PARTS = ("speed", "real", "coverage", "watched", "gate", "scale")
 SIZES = (1_000, 10_000, 100_000)
-DAYS, ROWS_A_DAY = 30, 300
+DAYS, ROWS_A_DAY = 30, 100
 
 
 def step(text: str) -> None:
@@ -44,7 +45,7 @@ def run(part: str, options: argparse.Namespace) -> Any:
             "crossed": [row for c in campaigns for row in crossed(options.data / "obd_sample", c)],
         }
     if part == "coverage":
-        return {str(n): coverage(n, options.logs, step) for n in SIZES}
+        return {str(n): coverage(n, options.logs, step) for n in options.sizes}
     if part == "watched":
         return watched(options.streams, 10_000, step)
     if part == "gate":
@@ -64,6 +65,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--logs", type=int, default=1000)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="rows of the logs of coverage")
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=50_000_000)
     parser.add_argument("--obp-python")

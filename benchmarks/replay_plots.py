@@ -27,8 +27,10 @@ def _coverage(sizes: dict[str, dict[str, dict[str, float]]]) -> Figure:
     axes.axhspan(0.93, 0.97, color="#dfe8f3", label="93–97 %")
     for name in next(iter(sizes.values())):
         style = "-" if name.startswith("bootstrap") else "--"
-        values = [sizes[n][name]["coverage"] for n in sizes]
-        axes.plot([int(n) for n in sizes], values, style, marker="o", markersize=3, linewidth=1, label=name)
+        measured = {int(n): sizes[n][name]["coverage"] for n in sizes if name in sizes[n]}
+        axes.plot(
+            list(measured), list(measured.values()), style, marker="o", markersize=3, linewidth=1, label=name
+        )
     axes.set(xscale="log", xlabel="rows of the log", ylabel="share of intervals that hold the value")
     axes.set_ylim(0.9, 1.005)
     figure.legend(loc="outside right center", fontsize=7, frameon=False)
