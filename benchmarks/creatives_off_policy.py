@@ -1,6 +1,6 @@
 """Whether logs of the policy judge other policies rightly: IPS over many simulated logs; JSON last.
 
-    python -m benchmarks.creatives_off_policy [--logs 200] [--impressions 2000]
+    python -m benchmarks.creatives_off_policy [--logs 200] [--impressions 8000]
 
 Each log: 12 creatives in 3 contexts with their own click rates, Thompson sampling that learns after every
 quarter of the log, propensities as logged. The target policy always shows one fixed creative a context; its
@@ -65,7 +65,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--logs", type=int, default=200)
-    parser.add_argument("--impressions", type=int, default=2_000)
+    parser.add_argument("--impressions", type=int, default=8_000)
     options = parser.parse_args()
     covered, errors = 0, []
     for seed in range(options.logs):

@@ -8,12 +8,15 @@ python -m benchmarks.creatives_speed
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from time import thread_time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bandit.argmax import SearchedBallot
 from bandit.features import FeatureIndex
+from bandit.learner import LearnerSettings
 from bandit.outcomes import count_cells
 from bandit.posterior import Posterior
 from bandit.space import ContextField, CreativeCatalogue, CreativeSpace, Slot
@@ -64,11 +67,30 @@ def quantiles(call: Callable[[int], object]) -> dict[str, float]:
     return {"p50_microseconds": round(float(p50), 1), "p99_microseconds": round(float(p99), 1)}
 
 
+def ten_ads() -> dict[str, float]:
+    """Times ten candidates of one request, each with a space of 10⁵ creatives of its own, in new contexts."""
+    sizes = SPACES["1e5"]
+    data, posterior = catalogue(sizes), learned(sizes)[0]
+    space = data.spaces[0]
+    names = [f"ad{n}" for n in range(10)]
+    many = replace(data, spaces=tuple(replace(space, id=name) for name in names))
+    selector = ThompsonSelector(many, tempered(posterior), "v", floor=0.01)
+    selector.warm_up()
+    rng = np.random.default_rng(2)
+    contexts = [{f"x{n}": int(rng.integers(s)) for n, s in enumerate(CONTEXT_SIZES)} for _ in range(REPEATS)]
+    return quantiles(lambda number: selector.select_many(names, contexts[number], number % 128, [0.5] * 10))
+
+
+def tempered(posterior: Posterior) -> Posterior:
+    settings = LearnerSettings()
+    return posterior.tempered(settings.linear_temperature, settings.factors_temperature)
+
+
 def main() -> None:
-    figures = {}
+    figures: dict[str, dict[str, object]] = {}
     for name, sizes in SPACES.items():
         posterior, rate = learned(sizes)
-        selector = ThompsonSelector(catalogue(sizes), posterior.tempered(0.35, 0.35), "v", floor=0.01)
+        selector = ThompsonSelector(catalogue(sizes), tempered(posterior), "v", floor=0.01)
         selector.warm_up()
         rng = np.random.default_rng(1)
         contexts = [
@@ -79,12 +101,29 @@ def main() -> None:
         def choose(number: int) -> object:
             return selector.select("space", contexts[number], draws[number], 0.5)  # noqa: B023 — called here only
 
+        # The best creative of one draw alone, without the votes of the others that its propensity needs.
+        space = selector._pooled("space")
+        rows = [
+            np.array(selector.index.context_rows(space.space.space, context), np.int32)
+            for context in contexts
+        ]
+
+        def find(number: int) -> object:
+            ballot = space.ballot(rows[number])  # noqa: B023 — called here only
+            if isinstance(ballot, SearchedBallot):
+                return ballot._searched(draws[number])  # noqa: B023
+            return ballot.winner(draws[number])  # noqa: B023
+
+        find(0)
         figures[name] = {
+            "best_creative_alone": quantiles(find),
             "new_context": quantiles(choose),
             "known_context": quantiles(choose),
             "outcomes_per_second": round(rate),
         }
         print(name, figures[name])
+    figures["ten_ads_1e5"] = {"new_context": ten_ads()}
+    print("ten ads", figures["ten_ads_1e5"])
     print(json.dumps(figures))
 
 
