@@ -108,3 +108,21 @@ def test_infeasible_creative_is_our_error(catalogue: CreativeCatalogue, posterio
 def test_leader_share_beyond_one_is_our_error(catalogue: CreativeCatalogue, posterior: Posterior) -> None:
     with pytest.raises(CreativeError, match="leader_share"):
         TopTwoSelector(catalogue, posterior, "v", leader_share=1.5)
+
+
+def test_logged_propensities_judge_another_policy_without_bias(
+    catalogue: CreativeCatalogue, posterior: Posterior
+) -> None:
+    rng = np.random.default_rng(3)
+    policy = ThompsonSelector(catalogue, posterior, "v", num_draws=32, floor=0.3)
+    names = [policy.index.space("banner").creative(c) for c in range(9)]
+    rates = rng.uniform(0.1, 0.6, len(names))
+    terms = np.empty(20_000)
+    for n in range(terms.size):
+        shown = policy.select("banner", CONTEXT, int(rng.integers(32)), float(rng.random()))
+        number = names.index(shown.elements)
+        # The target shows creatives 2 and 7 with equal chances.
+        terms[n] = (rng.random() < rates[number]) * 0.5 * (number in (2, 7)) / shown.propensity
+    error = terms.mean() - 0.5 * (rates[2] + rates[7])
+    assert abs(error) < 4.0 * terms.std() / np.sqrt(terms.size)
+    assert terms.std() / np.sqrt(terms.size) < 0.02
