@@ -1,6 +1,6 @@
 """Does replay foretell what going live gives?
 
-    python -m benchmarks.simulation_live [--seeds 100] [--sessions 2000] [--feedback]
+    python -m benchmarks.simulation_live [--seeds 100] [--sessions 1500] [--feedback]
 
 For each seed a policy with the present limits serves a simulated market through the real pipeline and logs.
 Replay reads the log alone and predicts, with a 95 % interval, what a policy with a changed limit is worth.
@@ -16,6 +16,7 @@ import argparse
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +41,7 @@ CHANGE = {"new brands": 0.5}
 EXPLORATION = 0.2
 WARM_BATCHES = 4  # greedy traffic from which the click model learns before anything is logged
 BATCH = 500
-LIVE_FACTOR = 2  # sessions served live for one that was logged
+LIVE_FACTOR = 1  # sessions served live for one that was logged
 ESTIMATORS = ("DR", "IPS", "SNIPS", "DM", "Switch-DR", "DRos")
 PRESENT = LivePolicy("present", exploration_ratio=EXPLORATION)
 CHANGED = LivePolicy("changed", limits=CHANGE, exploration_ratio=EXPLORATION)
@@ -98,15 +99,30 @@ def _world(seed: int, sessions: int, *, feedback: bool) -> World:
     return World.of(replace(scenario, seed=seed, traffic=traffic, behaviour=behaviour), read_parameters())
 
 
+def _kept(folder: Path | None, seed: int, sessions: int, *, feedback: bool) -> dict[str, Any]:
+    """Returns a seed's result, from the folder where an interrupted run left it there."""
+    if folder is None:
+        return one_seed(seed, sessions, feedback=feedback)
+    path = folder / f"{sessions}-{'feedback' if feedback else 'frozen'}-{seed:04d}.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(one_seed(seed, sessions, feedback=feedback)))
+        draft.rename(path)
+    result: dict[str, Any] = json.loads(path.read_text())
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=100)
-    parser.add_argument("--sessions", type=int, default=2000, help="logged sessions a seed, multiple of 500")
+    parser.add_argument("--sessions", type=int, default=1500, help="logged sessions a seed, multiple of 500")
+    parser.add_argument("--keep", type=Path, help="folder of finished seeds: an interrupted run goes on")
     parser.add_argument("--feedback", action="store_true", help="users tire, the model learns on")
     arguments = parser.parse_args()
     started = time.perf_counter()
     found = [
-        one_seed(seed, arguments.sessions, feedback=arguments.feedback)
+        _kept(arguments.keep, seed, arguments.sessions, feedback=arguments.feedback)
         for seed in track(range(arguments.seeds), "seeds", console=Console(stderr=True))
     ]
     summary = {}

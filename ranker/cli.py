@@ -20,6 +20,7 @@ from ranker.load.command import load_command
 from ranker.replay.command import gate_command
 from ranker.scoring.command import train_ctr_command
 from ranker.serving.command import serve_command
+from ranker.simulation.command import simulate_command
 
 if TYPE_CHECKING:
     from ranker.client import RankerClient
@@ -43,6 +44,7 @@ app.command("serve")(serve_command)
 app.command("load")(load_command)
 app.command("train-ctr")(train_ctr_command)
 app.command("fit-attention")(fit_attention_command)
+app.command("simulate")(simulate_command)
 app.command("gate")(gate_command)
 app.add_typer(creatives_app, name="creatives")
 

@@ -1,0 +1,92 @@
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from ranker.errors import StateError
+from ranker.simulation.report.page import render
+from ranker.simulation.study import run_study
+from tests.ranker.simulation.worlds import PARAMETERS, small_scenario
+
+SCENARIO = """
+name = "small"
+[traffic]
+sessions = 600
+sessions_per_day = 200
+batch_sessions = 25
+users = 100
+[market]
+ads = 8
+advertisers = 4
+candidates = 5
+positions = 2
+attributes = { new = 0.5 }
+[[constraints]]
+name = "new"
+attribute = "new"
+relation = "at_least"
+limit = 0.4
+violation_price = 3.0
+[[policies]]
+name = "present"
+[[policies]]
+name = "more"
+limits = { new = 0.6 }
+"""
+
+
+def simulate(tmp_path, out):
+    command = [sys.executable, "-m", "ranker.cli", "simulate", str(tmp_path / "small.toml"), "--json"]
+    return subprocess.Popen(
+        [*command, "--out", str(tmp_path / out)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+
+def result(process):
+    printed, _ = process.communicate(timeout=200)
+    assert process.returncode == 0
+    found = json.loads(printed)
+    del found["report"]
+    return found
+
+
+def test_a_run_that_was_killed_goes_on_and_gives_the_same_result(tmp_path):
+    (tmp_path / "small.toml").write_text(SCENARIO)
+    killed = simulate(tmp_path, "killed")
+    deadline = time.monotonic() + 200
+    while not list((tmp_path / "killed").glob("small/policy-00/batches-*")):
+        assert time.monotonic() < deadline
+        assert killed.poll() is None
+        time.sleep(0.002)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "small" / "report.html").exists()
+    assert result(simulate(tmp_path, "killed")) == result(simulate(tmp_path, "whole"))
+    assert (tmp_path / "killed" / "small" / "report.html").exists()
+
+
+def test_the_report_needs_nothing_from_outside(tmp_path):
+    seen = []
+    study = run_study(small_scenario(sessions=200), PARAMETERS, tmp_path, lambda *args: seen.append(args))
+    page = render(study)
+    assert not re.search(r"(src|href)=.https?:|url\(http|@import", page)
+    assert page.count("<svg") == 7
+    assert "half new brands" in page
+    assert {what for what, _, _ in seen} == {
+        "live: present limits", "live: half new brands", "live: no limits", "limits and attention",
+    }  # fmt: skip
+    last = {what: (done, total) for what, done, total in seen}
+    assert all(done == total for done, total in last.values())
+
+
+def test_checkpoints_of_another_scenario_are_not_taken_for_this_one(tmp_path):
+    scenario = small_scenario(sessions=100, sessions_per_day=100, policies=small_scenario().policies[:1])
+    run_study(scenario, PARAMETERS, tmp_path, lambda *_: None)
+    with pytest.raises(StateError, match="another scenario"):
+        run_study(replace(scenario, seed=2), PARAMETERS, tmp_path, lambda *_: None)
