@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ranker.rerun.captured_log import Captured
 
 CHANGE = {"new brands": 0.5}
-EXPLORATION = 0.2
+EXPLORATION = 0.4
 WARM_BATCHES = 4  # greedy traffic from which the click model learns before anything is logged
 BATCH = 500
 LIVE_FACTOR = 1  # sessions served live for one that was logged

@@ -18,6 +18,7 @@ from ranker.creatives_report.command import creatives_app
 from ranker.errors import InvalidInputError, RankerError
 from ranker.load.command import load_command
 from ranker.replay.command import gate_command
+from ranker.rerun.command import replay_command
 from ranker.scoring.command import train_ctr_command
 from ranker.serving.command import serve_command
 from ranker.simulation.command import simulate_command
@@ -44,6 +45,7 @@ app.command("serve")(serve_command)
 app.command("load")(load_command)
 app.command("train-ctr")(train_ctr_command)
 app.command("fit-attention")(fit_attention_command)
+app.command("replay")(replay_command)
 app.command("simulate")(simulate_command)
 app.command("gate")(gate_command)
 app.add_typer(creatives_app, name="creatives")

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]
 
 # Requests that are solved again for the frontier and the sensitivity.
-NUM_PROBED = 120
+NUM_PROBED = 100
 AGES_SECONDS = 60.0 * np.array([1, 10, 60, 240, 1440, 4320.0])
 
 

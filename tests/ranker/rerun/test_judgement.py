@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ranker.errors import InvalidInputError
-from ranker.rerun.judgement import judge_policies
+from ranker.rerun.judgement import _bootstrap, judge_policies
 from ranker.rerun.policy_file import RerunPolicy
 from ranker.rerun.rerun import rerun_log
 from tests.ranker.rerun.logs import request, write_log
@@ -51,3 +51,13 @@ def test_a_log_foretells_a_looser_limit(tmp_path):
 def test_an_empty_log_is_refused():
     with pytest.raises(InvalidInputError, match="no captured request"):
         judge_policies({}, ("t",))
+
+
+def test_intervals_of_skewed_values_hold_as_often_as_they_say():
+    # One request in fifty is worth 50 times as much: 200 samples of 1,000, and 3 standard errors of the share.
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(200):
+        values = np.where(rng.random(1000) < 0.02, 50.0, 1.0)
+        held += (0.02 * 50 + 0.98) in _bootstrap(values, 0.95)
+    assert abs(held / 200 - 0.95) < 3 * np.sqrt(0.05 * 0.95 / 200)

@@ -16,9 +16,9 @@ from tests.ranker.simulation.worlds import PARAMETERS, small_scenario
 SCENARIO = """
 name = "small"
 [traffic]
-sessions = 600
-sessions_per_day = 200
-batch_sessions = 25
+sessions = 240
+sessions_per_day = 120
+batch_sessions = 10
 users = 100
 [market]
 ads = 8
@@ -48,7 +48,7 @@ def simulate(tmp_path, out):
 
 
 def result(process):
-    printed, _ = process.communicate(timeout=200)
+    printed, _ = process.communicate(timeout=280)
     assert process.returncode == 0
     found = json.loads(printed)
     del found["report"]
@@ -58,7 +58,7 @@ def result(process):
 def test_a_run_that_was_killed_goes_on_and_gives_the_same_result(tmp_path):
     (tmp_path / "small.toml").write_text(SCENARIO)
     killed = simulate(tmp_path, "killed")
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 280
     while not list((tmp_path / "killed").glob("small/policy-00/batches-*")):
         assert time.monotonic() < deadline
         assert killed.poll() is None
@@ -79,8 +79,11 @@ def test_the_report_needs_nothing_from_outside(tmp_path):
     assert page.count("<svg") == 7
     assert "half new brands" in page
     assert {what for what, _, _ in seen} == {
-        "live: present limits", "live: half new brands", "live: no limits", "limits and attention",
-    }  # fmt: skip
+        "live: present limits",
+        "live: half new brands",
+        "live: no limits",
+        "limits and attention",
+    }
     last = {what: (done, total) for what, done, total in seen}
     assert all(done == total for done, total in last.values())
 

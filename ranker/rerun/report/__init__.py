@@ -1,0 +1,1 @@
+"""The report of a rerun log: one HTML file."""
