@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver fuzz-solver bench-every-slate bench-creatives bench-ctr bench-attention bench-replay bench-events bench-overload bench-simulation bench-live clean
+.PHONY: demo serve test lint baseline bench-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-ctr bench-attention bench-replay bench-events bench-overload bench-simulation bench-live clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -27,6 +27,8 @@ fuzz-solver: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.solver_fuzz
 bench-every-slate: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.solver_every_slate
+bench-creatives-stress: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.creatives_stress --data $(DATA)
 bench-creatives: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.creatives --data $(DATA)
 	$(BIN)/python -m benchmarks.creatives_off_policy
