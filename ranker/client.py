@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.json_format import MessageToDict
@@ -83,6 +83,7 @@ class RankerClient:
         self._ranker = ranker_pb2_grpc.RankerServiceStub(self._channel)
         self._learner = learner_pb2_grpc.LearnerServiceStub(self._channel)
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
+        self._health: Any = health_pb2_grpc.HealthStub(self._channel)  # its types leave the methods out
 
     def __enter__(self) -> RankerClient:
         return self
@@ -128,9 +129,7 @@ class RankerClient:
     def health(self) -> str:
         """Returns SERVING, NOT_SERVING (decisions cannot be kept, or it is closing) or UNREACHABLE."""
         try:
-            answer = health_pb2_grpc.HealthStub(self._channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=self._timeout
-            )
+            answer = self._health.Check(health_pb2.HealthCheckRequest(), timeout=self._timeout)
         except grpc.RpcError:
             return "UNREACHABLE"
         return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
