@@ -35,15 +35,17 @@ class Gate:
     def __init__(self) -> None:
         self.reached, self.opened = threading.Event(), threading.Event()
 
-    def insert(self, transaction: Transaction, decision: Decision, record: bytes) -> RecordedDecision:
+    def insert(
+        self, transaction: Transaction, decision: Decision, *records: bytes | None
+    ) -> RecordedDecision:
         if decision.decision_id == "stall":
             self.reached.set()
-            self.opened.wait()
-        return _INSERT(transaction, decision, record)
+            assert self.opened.wait(60)
+        return _INSERT(transaction, decision, *records)
 
     def stall(self, store: SqliteEventStore) -> Future[RecordedDecision]:
         future = store.record_decision(make_decision("stall"))
-        self.reached.wait()
+        assert self.reached.wait(60)
         return future
 
 
