@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from ranker.code_version import code_version
 from ranker.errors import StateError
 from ranker.rerun.captured_log import Flaws, num_captured, read_captured
 from ranker.rerun.chunk import Chunk, Totals, rerun_chunk
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ranker.rerun.chunk import Bench
+    from ranker.snapshot import Snapshot
 
 CHUNK = 500
 
@@ -42,7 +44,7 @@ def rerun_log(
 ) -> Rerun:  # fmt: skip
     """Reruns every captured request of a log; with a `folder`, goes on where an interrupted run left it.
 
-    Raises StateError where the folder belongs to another log or other policies.
+    Raises StateError where the folder belongs to another log, other policies, models or code.
     """
     if folder is not None:
         _claim(folder, log, bench)
@@ -67,15 +69,26 @@ def rerun_log(
 
 def _claim(folder: Path, log: Path, bench: Bench) -> None:
     """Marks the folder with what is rerun, by content."""
-    described = [str(log.resolve()), num_captured(log), *(str(asdict(each)) for each in bench.policies)]
+    described = [code_version(), str(log.resolve()), num_captured(log), bench.draw_key.hex()]
+    described += [str(asdict(each)) for each in bench.policies]
+    described += [_versions(each) for each in bench.snapshots]
     name = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     owner = folder / "owner"
     if owner.exists() and owner.read_text() != name:
         raise StateError(
-            "checkpoint", str(folder), "belongs to another log or other policies: choose another --out"
+            "checkpoint",
+            str(folder),
+            "belongs to another log, other policies, models or code: choose another --out",
         )
     owner.write_text(name)
+
+
+def _versions(snapshot: Snapshot) -> str:
+    """Names what a snapshot answers with."""
+    models = {schema_id: list(versions) for schema_id, versions in snapshot.scorers.items()}
+    posterior = None if snapshot.selector is None else snapshot.selector.version
+    return f"{models} {posterior} {snapshot.attention_version} {snapshot.schemas}"
 
 
 def _write(chunk: Chunk, place: Path) -> None:

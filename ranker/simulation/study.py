@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from ranker.code_version import code_version
 from ranker.errors import StateError
 from ranker.simulation.click_model import ShrunkRates
 from ranker.simulation.frontier import NUM_DRAWS, SHARES, Frontier, Sensitivity, frontier, sensitivity
@@ -77,7 +78,7 @@ def run_study(
     With `log`, what the first policy did is written to `out`/log as the export of a real server.
     """
     started = time.perf_counter()
-    _claim(out, scenario)
+    _claim(out, scenario, parameters, log=log)
     rows: dict[str, Rows] = {}
     runs = []
     for number, policy in enumerate(scenario.policies):
@@ -103,13 +104,18 @@ def run_study(
     return _study(scenario, segments, rows, (frontiers, found), time.perf_counter() - started)
 
 
-def _claim(out: Path, scenario: Scenario) -> None:
-    """Marks the folder with the scenario, by content."""
-    name = hashlib.sha256(json.dumps(asdict(scenario), sort_keys=True).encode()).hexdigest()[:16]
+def _claim(out: Path, scenario: Scenario, parameters: WorldParameters, *, log: bool) -> None:
+    """Marks the folder with what is run there, by content."""
+    described = [asdict(scenario), asdict(parameters), code_version(), log]
+    name = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
     out.mkdir(parents=True, exist_ok=True)
     owner = out / "scenario"
     if owner.exists() and owner.read_text() != name:
-        raise StateError("out", str(out), "holds checkpoints of another scenario: choose another --out")
+        raise StateError(
+            "out",
+            str(out),
+            "holds checkpoints of another scenario, world, code or --log: choose another --out",
+        )
     owner.write_text(name)
 
 

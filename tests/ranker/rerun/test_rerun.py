@@ -93,6 +93,12 @@ def test_a_rerun_goes_on_where_it_was_killed(tmp_path, monkeypatch):
     assert all((resumed.columns[name] == column).all() for name, column in whole.columns.items())
     with pytest.raises(StateError, match="other policies"):
         rerun_log(tmp_path / "log", bench(AS_LOGGED), tmp_path / "out")
+    other = Bench(policies.policies, (replace(SNAPSHOT, scorers={"shop": {"m2": None}}),) * 2, KEY)
+    with pytest.raises(StateError, match="models"):
+        rerun_log(tmp_path / "log", other, tmp_path / "out")
+    monkeypatch.setattr(module, "code_version", lambda: "another release")
+    with pytest.raises(StateError, match="code"):
+        rerun_log(tmp_path / "log", policies, tmp_path / "out")
 
 
 def only(start, function):

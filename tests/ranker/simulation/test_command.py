@@ -93,3 +93,8 @@ def test_checkpoints_of_another_scenario_are_not_taken_for_this_one(tmp_path):
     run_study(scenario, PARAMETERS, tmp_path, lambda *_: None)
     with pytest.raises(StateError, match="another scenario"):
         run_study(replace(scenario, seed=2), PARAMETERS, tmp_path, lambda *_: None)
+    flat = replace(PARAMETERS, tastes=replace(PARAMETERS.tastes, ad_scale=0.0))
+    with pytest.raises(StateError, match="world"):
+        run_study(scenario, flat, tmp_path, lambda *_: None)
+    with pytest.raises(StateError, match="--log"):
+        run_study(scenario, PARAMETERS, tmp_path, lambda *_: None, log=True)
