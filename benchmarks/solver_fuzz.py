@@ -1,6 +1,9 @@
 """Does the solver stay exact on nasty problems? `python -m benchmarks.solver_fuzz --problems 100000`.
 
-Every solution is certified anew; every so many, where the linear program is small, HiGHS is asked too.
+Every solution is certified anew; every so many, where the linear program is small, HiGHS is asked too. Where
+the two differ by more than a shift of the limits by 1e-9 explains, but ours keeps the limits to 1e-12 and has
+a gap of at most 1e-8, weak duality proves that HiGHS is off: its tolerance of 1e-10 holds for each of its
+n × k variables alone. Those are counted as highs_refuted and printed.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
     began = time.perf_counter()
     worst: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
+    counts = Counter(bad=0, unproved=0, highs_refuted=0)
     seconds = 0.0
     for seed in range(arguments.first, arguments.first + arguments.problems):
         if seed % 10_000 == 0:
@@ -54,18 +57,25 @@ def main() -> None:
             or solution.status is Status.STOPPED
             or not proved
         )
-        if (
-            bad
-            or errors["not_a_mixture"] > 1e-12
-            or errors.get("highs", 0.0) > 1e-8 + 2.0 * errors["sensitivity"]
-        ):
+        bad = bad or errors["not_a_mixture"] > 1e-12
+        if errors.get("highs", 0.0) > 1e-8 + 2.0 * errors["sensitivity"]:
+            exact = errors["gap"] <= 1e-8 and errors.get("violation", 1.0) <= 1e-12
+            counts["highs_refuted"] += exact
+            bad = bad or not exact
+            show(seed, solution, errors)
+        if bad:
             counts["bad"] += 1
-            print(seed, solution.status.name, {key: float(f"{e:.2g}") for key, e in errors.items()})
+            show(seed, solution, errors)
         for key, error in errors.items():
             worst[key] = max(worst[key], error) if key in worst else error
     report = {"problems": arguments.problems, "counts": dict(counts), "worst": dict(worst)}
     report["solve_seconds"], report["seconds"] = seconds, time.perf_counter() - began
     print(json.dumps(report, default=float))
+
+
+def show(seed: int, solution: Solution, errors: dict[str, float]) -> None:
+    """Prints what is worth a look."""
+    print(seed, solution.status.name, {key: float(f"{e:.2g}") for key, e in errors.items()}, flush=True)
 
 
 def difference_to_highs(problem: SlateProblem, solution: Solution) -> float:
