@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One headline of a page: `cards.html` shows them."""
+
+    number: str
+    title: str
+    text: str
+    mark: str = ""  # good, bad or neither
 
 
 def render_page(

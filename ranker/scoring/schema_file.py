@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from ranker.errors import InvalidInputError, NotFoundError
 from ranker.scoring.schema import FeatureSchema, Field
+from ranker.strict_toml import from_object
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 
 
 def read_schema(path: Path) -> FeatureSchema:
@@ -33,18 +29,7 @@ def read_schema(path: Path) -> FeatureSchema:
 
 def schema_from_object(content: object, source: str) -> FeatureSchema:
     """Returns the schema of parsed TOML or JSON; `source` names the file in errors."""
-    _refuse_unknown_keys(content, FeatureSchema, source)
-    if isinstance(content, dict) and isinstance(content.get("fields"), list):
-        for number, entry in enumerate(content["fields"]):
-            _refuse_unknown_keys(entry, Field, f"{source}: fields[{number}]")
-    try:
-        return msgspec.convert(content, FeatureSchema)
-    except msgspec.ValidationError as error:
-        problem, _, place = str(error).partition(" - at `$")
-        place = place.rstrip("`")
-        raise InvalidInputError(
-            f"{source}: {place.lstrip('.')}", _value_at(content, place), problem
-        ) from error
+    return from_object(content, FeatureSchema, source)
 
 
 def schema_to_object(schema: FeatureSchema) -> dict[str, Any]:
@@ -62,20 +47,3 @@ def _without_defaults(item: FeatureSchema | Field) -> dict[str, Any]:
     }
     # A tuple becomes a list, so that the object equals the one that JSON gives back.
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
-def _refuse_unknown_keys(content: object, kind: type, source: str) -> None:
-    known = {field.name for field in fields(kind)}
-    for key in content if isinstance(content, dict) else ():
-        if key not in known:
-            raise InvalidInputError(
-                f"{source}: key", key, f"is unknown; known are {', '.join(sorted(known))}"
-            )
-
-
-def _value_at(content: Any, place: str) -> object:
-    for key, index in _STEP.findall(place):
-        if key and key not in content:
-            return None
-        content = content[key] if key else content[int(index)]
-    return content

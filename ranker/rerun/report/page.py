@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ranker.report.page import render_page
+from ranker.report.page import Card, render_page
 from ranker.rerun.judgement import HEADLINE
 from ranker.rerun.report.plots import CAUSE_COLOURS, causes_plot, movers_plot, segments_plot, values_plot
 
@@ -14,16 +13,6 @@ if TYPE_CHECKING:
     from ranker.replay.intervals import Interval
     from ranker.rerun.judgement import Judgement
     from ranker.rerun.rerun import Rerun
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One headline."""
-
-    number: str
-    title: str
-    text: str
-    mark: str = ""  # good, bad or neither
 
 
 def write_report(rerun: Rerun, judgement: Judgement | None, names: tuple[str, ...], path: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ranker.report.page import percent, render_page
+from ranker.report.page import Card, percent, render_page
 from ranker.simulation.parameters import read_parameters
 from ranker.simulation.report.plots import (
     conversions_plot,
@@ -25,16 +24,6 @@ if TYPE_CHECKING:
     from ranker.simulation.frontier import Sensitivity
     from ranker.simulation.results import Mean
     from ranker.simulation.study import Study
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One headline."""
-
-    number: str
-    title: str
-    text: str
-    mark: str = ""  # good, bad or neither
 
 
 def write_report(study: Study, path: Path) -> None:
