@@ -26,7 +26,8 @@ def gate_command(
         float | None, typer.Option(help="The same of the incumbent; needed with --incumbent.")
     ] = None,
     candidate: Annotated[
-        str, typer.Option(help="Column: how likely the candidate would do what was logged.")
+        str,
+        typer.Option(help="How likely the candidate would do what was logged: a column, or a policy's TOML."),
     ] = "target_propensity",
     incumbent: Annotated[
         str | None, typer.Option(help="The same of the incumbent; without it, the incumbent wrote the log.")
@@ -58,8 +59,17 @@ def gate_command(
 
 def _rows(log: Path, candidate: str, incumbent: str | None) -> "Iterator[GateRows]":
     from ranker.replay.gate_reading import gate_rows
+    from ranker.replay.policies import ColumnPolicy
+    from ranker.replay.policy_file import options_for, read_row_policy
+    from ranker.replay.readers import ReadOptions
 
-    return gate_rows(log, candidate, incumbent)
+    policies = [
+        read_row_policy(Path(each)) if each.endswith(".toml") else ColumnPolicy(each, each)
+        for each in (candidate, incumbent)
+        if each is not None
+    ]
+    options = options_for(policies, ReadOptions(max_bad_ratio=0.0))
+    return gate_rows(log, policies[0], policies[1] if len(policies) > 1 else None, options)
 
 
 def _summary(gate: "Gate") -> dict[str, object]:

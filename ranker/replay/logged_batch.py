@@ -120,6 +120,16 @@ class WeightedRows:
             i = int(np.argmin(self.weights))
             raise InvalidInputError(f"weights[{i}]", float(self.weights[i]), "must not be negative")
 
+    def take(self, rows: NDArray[np.bool_]) -> WeightedRows:
+        """Return these rows."""
+        return WeightedRows(
+            self.rewards[rows],
+            self.weights[rows],
+            self.baseline_logged[rows],
+            self.baseline_target[rows],
+            self.requests[rows],
+        )
+
 
 def weighted_rows(batch: LoggedBatch, policy: Policy) -> WeightedRows:
     """Weigh each row by how much more often `policy` does what was logged; without a reward model."""

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def replay_command(
-    log: Annotated[Path, typer.Argument(help="An `adranker export` of a server that captures requests.")],
+    log: Annotated[
+        Path, typer.Argument(help="An `adranker export`, Open Bandit CSVs, dsjson, or a table of rows.")
+    ],
     policy: Annotated[
         list[Path] | None, typer.Option(help="TOML of a policy to judge; repeatable. None: what was logged.")
     ] = None,
@@ -27,10 +29,30 @@ def replay_command(
         "var/replay"
     ),
     report: Annotated[Path | None, typer.Option(help="The HTML report; by default in --out.")] = None,
+    engine: Annotated[str, typer.Option(help="Rows: local (all cores) or ray.")] = "local",
+    segment: Annotated[str | None, typer.Option(help="Rows: a column to tell winners and losers by.")] = None,
+    action: Annotated[str, typer.Option(help="Rows of an export: candidate or creative.")] = "candidate",
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:  # the arguments are the command line's, and Typer wants them flat
-    """Rerun captured requests under other models, limits or code: what moves, why, and what it is worth."""
+    """Say what policies would have been worth on a log, and why.
+
+    A policy that names `column`, `chances` or `frequencies_of` weighs the rows of any log. Any other reruns
+    captured requests under its models and limits through the pipeline: what moves, why, what it is worth.
+    """
     # Not above: every command imports this module, and the numerics take a second to load.
+    from ranker.errors import InvalidInputError
+    from ranker.replay.policy_file import is_row_policy
+    from ranker.replay.rows_command import RowChoice, replay_rows
+
+    if policy and any(is_row_policy(path) for path in policy):
+        path = report or out / "report.html"
+        replay_rows(log, policy, RowChoice(engine, segment, action), path, as_json=as_json)
+        return
+    for name, value, default in (
+        ("engine", engine, "local"), ("segment", segment, None), ("action", action, "candidate"),
+    ):  # fmt: skip
+        if value != default:
+            raise InvalidInputError(name, value, "is for policies of rows, which say column or chances")
     from ranker.rerun.judgement import judge_policies
     from ranker.rerun.policy_file import AS_LOGGED, read_policy
     from ranker.rerun.report.page import write_report

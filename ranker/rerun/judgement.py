@@ -12,6 +12,7 @@ from ranker.replay.evaluation import Estimate, evaluate
 from ranker.replay.intervals import Interval
 from ranker.replay.logged_batch import WeightedRows
 from ranker.replay.moments import NUM_BLOCKS, accumulate
+from ranker.replay.row_study import Change
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,16 +24,6 @@ HEADLINE = "DR"
 NUM_RESAMPLES = 1000
 # Segments with fewer requests are too small to be called winners or losers.
 MIN_SEGMENT_REQUESTS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A difference with its interval; value per request."""
-
-    name: str
-    num_requests: int
-    value: float
-    interval: Interval
 
 
 @dataclass(frozen=True, slots=True)

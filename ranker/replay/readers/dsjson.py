@@ -104,11 +104,18 @@ def _float(value: Any) -> float | None:
     return float(value) if _is_number(value) else None
 
 
-def _cell(context: object, path: str) -> str | None:
+def _cell(context: object, path: str) -> Any:
     """Find a field of the shared context, namespaces separated by dots."""
     for name in path.split("."):
         context = context.get(name) if isinstance(context, dict) else None
-    return None if context is None else str(context)
+    return context
+
+
+def _cells(cells: list[Any]) -> pa.Array:
+    """Return numbers as such where there is nothing else; text otherwise."""
+    if all(cell is None or _is_number(cell) for cell in cells) and any(cell is not None for cell in cells):
+        return pa.array([_float(cell) for cell in cells], pa.float64())
+    return pa.array([None if cell is None else str(cell) for cell in cells], pa.string())
 
 
 def _raw(part: Part, rows: list[dict[str, Any]], options: ReadOptions) -> RawRows:
@@ -124,7 +131,7 @@ def _raw(part: Part, rows: list[dict[str, Any]], options: ReadOptions) -> RawRow
         propensity=column("propensity", pa.float64()),
         position=column("position", pa.int64()),
         request=column("request", pa.string()),
-        contexts={name: column(f"c.{name}", pa.string()) for name in options.contexts},
+        contexts={name: _cells([row[f"c.{name}"] for row in rows]) for name in options.contexts},
         named={"propensity": "_label_probability", "reward": "_label_cost", "action": "_labelIndex"},
         refused=((Defect.SAMPLED, "pdrop", dropped),),
     )

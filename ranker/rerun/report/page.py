@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ranker.replay.report.plots import segments_plot, values_plot
 from ranker.report.page import Card, render_page
 from ranker.rerun.judgement import HEADLINE
-from ranker.rerun.report.plots import CAUSE_COLOURS, causes_plot, movers_plot, segments_plot, values_plot
+from ranker.rerun.report.plots import CAUSE_COLOURS, causes_plot, movers_plot
 
 if TYPE_CHECKING:
     from ranker.replay.intervals import Interval
     from ranker.rerun.judgement import Judgement
     from ranker.rerun.rerun import Rerun
+
+
+SHOWN = (HEADLINE, "IPS", "SNIPS", "Switch-DR", "DRos")
 
 
 def write_report(rerun: Rerun, judgement: Judgement | None, names: tuple[str, ...], path: Path) -> None:
@@ -27,9 +31,14 @@ def render(rerun: Rerun, judgement: Judgement | None, names: tuple[str, ...]) ->
     movers = [name for name, each in totals.items() if each.candidates]
     plots = {"causes": causes_plot(totals)} if totals else {"causes": ""}
     plots |= {f"movers {name}": movers_plot(name, totals[name]) for name in movers}
-    has_segments = judgement is not None and len(judgement.policies[0].segments) > 0
-    plots["segments"] = segments_plot(judgement) if judgement is not None and has_segments else ""
-    plots["values"] = values_plot(judgement) if judgement is not None else ""
+    plots |= {"segments": "", "values": ""}
+    if judgement is not None:
+        segmented = [each for each in judgement.policies if each.segments]
+        # The first policy is the log's own: where it is alone, its changes say what this release changed.
+        if segmented:
+            plots["segments"] = segments_plot(segmented[1:] or segmented, "request")
+        logged = (judgement.logged_value, judgement.logged_interval)
+        plots["values"] = values_plot(judgement.policies, logged, SHOWN, "request")
     return render_page(
         Path(__file__).parent / "page.html",
         plots,

@@ -189,7 +189,7 @@ def test_a_dsjson_event_is_a_reward_of_minus_its_cost(tmp_path: Path) -> None:
     log = _lines(tmp_path / "log.dsjson", [event])
     found = _all(log, ReadOptions(contexts=("user.age",)))
     assert (found.rewards[0], found.propensities[0], found.action_names) == (1.0, 0.8, ("2",))
-    assert list(found.contexts["user.age"]) == ["30"]
+    assert list(found.contexts["user.age"]) == [30.0]
 
 
 def test_without_labels_of_its_own_the_first_of_a_and_p_is_what_was_drawn(tmp_path: Path) -> None:

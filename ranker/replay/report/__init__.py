@@ -1,0 +1,1 @@
+"""The report of replayed rows: one HTML file."""
