@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     Indices = NDArray[np.int64]
 
 
-def uniform_use(weights: Floats, attention: Floats) -> Floats:
-    """Returns ū `(K,)`, the expected use of a uniformly random slate, of weights `(K, n)`."""
-    use: Floats = weights.mean(axis=1) * attention.sum()
+def uniform_use(weights: Floats, total_attention: float) -> Floats:
+    """Returns ū `(K,)`, the expected use of a uniformly random slate, of weights `(K, n)` and Σⱼ aⱼ."""
+    use: Floats = np.add.reduce(weights, axis=1) / weights.shape[1] * total_attention
     return use
 
 
@@ -53,23 +54,19 @@ class ExploredMixture:
 
     def draw(self, rng: np.random.Generator) -> Indices:
         """Draws one slate `(k,)`; takes two uniforms, and more only where it explores."""
-        explore, u = rng.random(2)
+        explore, u = rng.random(2).tolist()
         if explore < self.ratio:
             return rng.permutation(self.num_candidates)[: self.slates.shape[1]].astype(np.int64)
-        # The clip: probabilities sum to 1 within rounding, and u may lie in that last sliver.
-        index = int(np.searchsorted(np.cumsum(self.probabilities), u, side="right"))
-        slate: Indices = self.slates[min(index, len(self.slates) - 1)]
+        # The last one: probabilities sum to 1 within rounding, and u may lie in that last sliver.
+        index = next((i for i, end in enumerate(accumulate(self.probabilities.tolist())) if u < end), -1)
+        slate: Indices = self.slates[index]
         return slate
 
-    def propensity(self, slate: Indices) -> float:
-        """Returns π(slate)."""
+    def propensities(self, slate: Indices) -> tuple[float, Floats]:
+        """Returns π(slate), and P(slate[j] stands at position j) for each j, `(k,)`."""
         n, k = self.num_candidates, self.slates.shape[1]
+        same = self.slates == slate
         log_uniform = math.lgamma(n - k + 1) - math.lgamma(n + 1)
-        served = self.probabilities[(self.slates == slate).all(axis=1)].sum()
-        return float((1.0 - self.ratio) * served + self.ratio * math.exp(log_uniform))
-
-    def marginals(self, slate: Indices) -> Floats:
-        """Returns P(slate[j] stands at position j) for each j, `(k,)`."""
-        served = self.probabilities @ (self.slates == slate)
-        marginals: Floats = (1.0 - self.ratio) * served + self.ratio / self.num_candidates
-        return marginals
+        served = float(self.probabilities[same.all(axis=1)].sum())
+        marginals: Floats = (1.0 - self.ratio) * (self.probabilities @ same) + self.ratio / n
+        return (1.0 - self.ratio) * served + self.ratio * math.exp(log_uniform), marginals

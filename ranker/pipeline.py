@@ -106,7 +106,9 @@ class _Creatives:
 def request_rng(draw_key: bytes, request_id: str) -> np.random.Generator:
     """Returns the request's own random stream: the same id and key draw the same slate, on any replica."""
     digest = hashlib.blake2b(request_id.encode(), key=draw_key, digest_size=16).digest()
-    return np.random.Generator(np.random.PCG64(int.from_bytes(digest)))
+    # The digest as one big-endian number, in the words of 32 bits that the seed is made of, lowest first.
+    words = np.frombuffer(digest[::-1], dtype="<u4")
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))  # type: ignore[arg-type]
 
 
 def rank(request: RankRequest, snapshot: Snapshot, settings: PipelineSettings, timer: StageTimer) -> Decision:
@@ -226,10 +228,15 @@ def _score(request: RankRequest, snapshot: Snapshot, context: dict[str, int]) ->
 def _question(request: RankRequest, scores: _Scores, settings: PipelineSettings) -> _Question:
     n = len(request.candidates.ids)
     ratio = 0.0 if request.mode.no_exploration else settings.exploration_ratio
-    sign = np.array([-1.0 if c.relation is Relation.AT_LEAST else 1.0 for c in request.constraints])
-    rows = request.constraint_weights.reshape(len(sign), n) * sign[:, None]
-    limits = sign * np.array([_absolute_limit(c, scores.attention) for c in request.constraints])
-    uniform = uniform_use(rows, scores.attention)
+    signs = _signs(request.constraints)
+    rows = request.constraint_weights.reshape(len(signs), n)
+    if -1.0 in signs:
+        rows = rows * np.array(signs)[:, None]
+    total = float(scores.attention.sum())
+    limits = np.array(
+        [sign * _absolute_limit(c, total) for sign, c in zip(signs, request.constraints, strict=True)]
+    )
+    uniform = uniform_use(rows, total)
     problem = {
         "value": scores.value,
         "weights": rows,
@@ -245,9 +252,14 @@ def _answer(question: _Question, solution: Solution) -> _Policy:
     return _Policy(question, solution, ExploredMixture(solution.slates, solution.probabilities, n, ratio))
 
 
-def _absolute_limit(constraint: Constraint, attention: Floats) -> float:
+def _signs(constraints: tuple[Constraint, ...]) -> list[float]:
+    """Returns what turns each constraint into an upper limit, `(K,)`."""
+    return [-1.0 if c.relation is Relation.AT_LEAST else 1.0 for c in constraints]
+
+
+def _absolute_limit(constraint: Constraint, total_attention: float) -> float:
     share = constraint.basis is Basis.SHARE_OF_ATTENTION
-    return constraint.limit * (float(attention.sum()) if share else 1.0)
+    return constraint.limit * (total_attention if share else 1.0)
 
 
 def _violation_prices(constraints: tuple[Constraint, ...]) -> Floats:
@@ -294,6 +306,7 @@ def _creative(
 
 def _decision(request: RankRequest, scores: _Scores, policy: _Policy, served: _Served) -> Decision:
     solution, mixture = policy.solution, policy.mixture
+    propensity, marginals = mixture.propensities(served.slate)
     return Decision(
         decision_id=request.request_id,
         request_hash=request.content_hash,
@@ -307,8 +320,8 @@ def _decision(request: RankRequest, scores: _Scores, policy: _Policy, served: _S
         slates=tuple(map(tuple, solution.slates.tolist())),
         probabilities=tuple(solution.probabilities.tolist()),
         exploration_ratio=mixture.ratio,
-        slate_propensity=mixture.propensity(served.slate),
-        shown=_shown(request, scores, mixture, served),
+        slate_propensity=propensity,
+        shown=_shown(request, scores, marginals, served),
         constraints=_constraint_reports(request.constraints, policy),
         solver_status=solution.status.name.lower(),
         solver_steps=solution.num_steps,
@@ -320,40 +333,40 @@ def _decision(request: RankRequest, scores: _Scores, policy: _Policy, served: _S
     )
 
 
-def _shown(
-    request: RankRequest, scores: _Scores, mixture: ExploredMixture, served: _Served
-) -> tuple[ShownAd, ...]:
-    propensities = mixture.marginals(served.slate)
-    return tuple(
-        ShownAd(
-            candidate_id=request.candidates.ids[i],
-            ctr=float(scores.ctr[i]),
-            value=float(scores.value[i]),
-            attention=float(scores.attention[j]),
-            propensity=float(propensities[j]),
-            creative=served.creatives.by_position[j],
-        )
-        for j, i in enumerate(served.slate.tolist())
+def _shown(request: RankRequest, scores: _Scores, marginals: Floats, served: _Served) -> tuple[ShownAd, ...]:
+    slate = served.slate
+    columns = zip(
+        slate.tolist(),
+        scores.ctr[slate].tolist(),
+        scores.value[slate].tolist(),
+        scores.attention.tolist(),
+        marginals.tolist(),
+        served.creatives.by_position,
+        strict=True,
     )
+    ids = request.candidates.ids
+    return tuple([ShownAd(ids[i], *column) for i, *column in columns])
 
 
 def _constraint_reports(constraints: tuple[Constraint, ...], policy: _Policy) -> tuple[ConstraintReport, ...]:
     """Reports on the served policy, exploration included."""
-    ratio = policy.mixture.ratio
-    limits = policy.question.limits
-    use = (1.0 - ratio) * policy.solution.use + ratio * policy.question.uniform_use
-    slack = limits - use
-    met = slack >= -MET_TOLERANCE * np.maximum(1.0, np.abs(limits))
-    signs = [-1.0 if c.relation is Relation.AT_LEAST else 1.0 for c in constraints]
-    return tuple(
-        ConstraintReport(
-            name=c.name,
-            relation=c.relation,
-            limit=float(signs[q] * limits[q]),
-            expected_use=float(signs[q] * use[q]),
-            slack=float(slack[q]),
-            dual=float(policy.solution.dual[q]),
-            met=bool(met[q]),
-        )
-        for q, c in enumerate(constraints)
+    ratio, solution = policy.mixture.ratio, policy.solution
+    # Numbers, not arrays: for a handful of constraints they are faster, and the sums are the same.
+    columns = zip(
+        constraints,
+        _signs(constraints),
+        policy.question.limits.tolist(),
+        solution.use.tolist(),
+        policy.question.uniform_use.tolist(),
+        solution.dual.tolist(),
+        strict=True,
     )
+    reports = []
+    for constraint, sign, limit, mixture_use, uniform, dual in columns:
+        use = (1.0 - ratio) * mixture_use + ratio * uniform
+        slack = limit - use
+        met = slack >= -MET_TOLERANCE * max(1.0, abs(limit))
+        reports.append(
+            ConstraintReport(constraint.name, constraint.relation, sign * limit, sign * use, slack, dual, met)
+        )
+    return tuple(reports)

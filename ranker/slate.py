@@ -5,6 +5,7 @@ Shapes: n candidates, k positions, K constraints, d numeric and c categorical fe
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -94,12 +95,11 @@ class Candidates:
             raise InvalidInputError("candidates.ids", [], "there must be at least one candidate")
         if n > MAX_CANDIDATES:
             raise InvalidInputError("candidates.ids.length", n, f"at most {MAX_CANDIDATES}")
-        for i, name in enumerate(self.ids):
-            _check_id(f"candidates.ids[{i}]", name)
+        _check_ids("candidates.ids", self.ids)
         _no_duplicates("candidates.ids", self.ids)
         _one_per_candidate("candidates.bids", self.bids, n)
         _finite("candidates.bids", self.bids)
-        if (self.bids < 0).any():
+        if self.bids.min() < 0:
             i = int(np.argmax(self.bids < 0))
             raise InvalidInputError(f"candidates.bids[{i}]", float(self.bids[i]), "must not be negative")
         if self.creative_space_ids and len(self.creative_space_ids) != n:
@@ -119,9 +119,8 @@ class Candidates:
         else:
             _one_per_candidate("candidates.ctr", self.ctr, n)
             _finite("candidates.ctr", self.ctr)
-            outside = (self.ctr < 0) | (self.ctr > 1)
-            if outside.any():
-                i = int(np.argmax(outside))
+            if not 0 <= self.ctr.min() <= self.ctr.max() <= 1:
+                i = int(np.argmax((self.ctr < 0) | (self.ctr > 1)))
                 raise InvalidInputError(f"candidates.ctr[{i}]", float(self.ctr[i]), "must lie in [0, 1]")
 
 
@@ -259,14 +258,22 @@ def _check_id(name: str, value: str) -> None:
         raise InvalidInputError(name, value, f"must have 1 … {MAX_ID_LENGTH} characters")
 
 
+def _check_ids(name: str, values: Sequence[str]) -> None:
+    lengths = list(map(len, values))
+    if not 1 <= min(lengths) <= max(lengths) <= MAX_ID_LENGTH:
+        for i, value in enumerate(values):
+            _check_id(f"{name}[{i}]", value)
+
+
 def _one_per_candidate(name: str, values: Floats, n: int) -> None:
     if values.shape != (n,):
         raise InvalidInputError(f"{name}.shape", values.shape, f"must be one a candidate: ({n},)")
 
 
 def _finite(name: str, values: Floats) -> None:
-    bad = ~(np.abs(values) <= MAX_MAGNITUDE)
-    if bad.any():
+    # NaN is the minimum of what holds one, and fails the comparison.
+    if not -MAX_MAGNITUDE <= values.min() <= values.max() <= MAX_MAGNITUDE:
+        bad = ~(np.abs(values) <= MAX_MAGNITUDE)
         at = np.unravel_index(int(np.argmax(bad)), values.shape)
         index = ", ".join(str(int(i)) for i in at)
         raise InvalidInputError(f"{name}[{index}]", float(values[at]), _MAGNITUDE)
@@ -275,16 +282,18 @@ def _finite(name: str, values: Floats) -> None:
 def _check_attention(attention: Floats, k: int) -> None:
     if attention.shape != (k,):
         raise InvalidInputError("attention.shape", attention.shape, f"must be one a position: ({k},)")
+    first, *later = numbers = attention.tolist()
+    # Written so that NaN fails the comparison.
+    if first <= 1 and all(map(operator.ge, numbers, later)) and numbers[-1] > 0:
+        return
     _finite("attention", attention)
     outside = (attention <= 0) | (attention > 1)
     if outside.any():
         j = int(np.argmax(outside))
         raise InvalidInputError(f"attention[{j}]", float(attention[j]), "must lie in (0, 1]: it is a chance")
-    rising = np.diff(attention) > 0
-    if rising.any():
-        j = int(np.argmax(rising)) + 1
-        raise InvalidInputError(
-            f"attention[{j}]",
-            float(attention[j]),
-            f"must not exceed the position before it ({attention[j - 1]:g})",
-        )
+    j = int(np.argmax(np.diff(attention) > 0)) + 1
+    raise InvalidInputError(
+        f"attention[{j}]",
+        float(attention[j]),
+        f"must not exceed the position before it ({attention[j - 1]:g})",
+    )

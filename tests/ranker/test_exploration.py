@@ -20,17 +20,19 @@ def mixture(ratio: float, n: int = 4) -> ExploredMixture:
 def test_propensities_by_hand():
     # Four candidates, two positions: 12 slates, each with 0.1/12 at least, and 0.9·0.75 more for the first.
     policy = mixture(0.1)
-    assert policy.propensity(np.array([0, 1])) == pytest.approx(0.675 + 0.1 / 12)
-    assert policy.propensity(np.array([3, 2])) == pytest.approx(0.1 / 12)
+    propensity, marginals = policy.propensities(np.array([0, 1]))
+    assert propensity == pytest.approx(0.675 + 0.1 / 12)
     # Candidate 1 stands second in both slates; candidate 0 never does, but by exploration.
-    assert policy.marginals(np.array([0, 1])) == pytest.approx([0.9 * 0.75 + 0.025, 0.9 + 0.025])
-    assert policy.marginals(np.array([3, 0])) == pytest.approx([0.025, 0.025])
+    assert marginals == pytest.approx([0.9 * 0.75 + 0.025, 0.9 + 0.025])
+    propensity, marginals = policy.propensities(np.array([3, 0]))
+    assert propensity == pytest.approx(0.1 / 12)
+    assert marginals == pytest.approx([0.025, 0.025])
 
 
 def test_tightened_limits_by_hand():
     # A uniform slate uses (1 + 0.5)·mean(0, 1, 1, 0) = 0.75. To stay below 0.3 in all with 20 % of it
     # uniform, the mixture may use (0.3 − 0.2·0.75)/0.8 = 0.1875.
-    uniform = uniform_use(np.array([[0.0, 1.0, 1.0, 0.0]]), np.array([1.0, 0.5]))
+    uniform = uniform_use(np.array([[0.0, 1.0, 1.0, 0.0]]), 1.0 + 0.5)
     assert uniform == pytest.approx([0.75])
     assert tightened_limits(np.array([0.3]), uniform, 0.2) == pytest.approx([0.1875])
 
@@ -39,12 +41,25 @@ def test_tightened_limits_by_hand():
 def test_propensities_sum_to_one_and_marginals_are_their_sums(ratio, n):
     policy = mixture(ratio, n)
     slates = [np.array(s) for s in permutations(range(n), 2)]
-    propensities = np.array([policy.propensity(s) for s in slates])
+    propensities = np.array([policy.propensities(s)[0] for s in slates])
     assert propensities.sum() == pytest.approx(1)
     for slate in slates:
         for j in range(2):
             total = sum(p for p, s in zip(propensities, slates, strict=True) if s[j] == slate[j])
-            assert policy.marginals(slate)[j] == pytest.approx(total)
+            assert policy.propensities(slate)[1][j] == pytest.approx(total)
+
+
+@given(st.floats(0, 1, exclude_max=True), st.lists(st.floats(0.01, 1), min_size=1, max_size=8))
+def test_a_draw_takes_the_first_slate_whose_cumulative_chance_exceeds_u(u, sizes):
+    class Uniforms:
+        def random(self, size):
+            assert size == 2
+            return np.array([0.0, u])
+
+    probabilities = np.array(sizes) / sum(sizes)
+    policy = ExploredMixture(np.arange(len(sizes))[:, None], probabilities, len(sizes), 0.0)
+    place = np.searchsorted(np.cumsum(probabilities), u, side="right")
+    assert policy.draw(Uniforms()).tolist() == [min(place, len(sizes) - 1)]
 
 
 def test_draws_come_as_often_as_their_propensities_say():
@@ -54,7 +69,7 @@ def test_draws_come_as_often_as_their_propensities_say():
     counts = dict.fromkeys(slates, 0)
     for _ in range(20_000):
         counts[tuple(policy.draw(rng).tolist())] += 1
-    expected = np.array([20_000 * policy.propensity(np.array(s)) for s in slates])
+    expected = np.array([20_000 * policy.propensities(np.array(s))[0] for s in slates])
     assert (((np.array(list(counts.values())) - expected) ** 2) / expected).sum() < 37.4
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -148,6 +149,13 @@ def test_scores_and_a_pinned_model_exclude_each_other():
 def test_the_same_id_and_key_draw_the_same_slate():
     assert request_rng(b"k", "r").random() == request_rng(b"k", "r").random()
     assert request_rng(b"k", "r").random() != request_rng(b"k", "q").random()
+
+
+@given(st.text())
+def test_the_seed_of_the_draws_is_the_digest_as_one_number(request_id):
+    # Logged decisions are replayed by it: it never changes.
+    seed = int.from_bytes(hashlib.blake2b(request_id.encode(), key=b"k", digest_size=16).digest())
+    assert request_rng(b"k", request_id).bit_generator.state == np.random.PCG64(seed).state
     assert request_rng(b"k", "r").random() != request_rng(b"l", "r").random()
 
 
