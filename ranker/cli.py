@@ -15,6 +15,7 @@ import typer
 from bandit.errors import CreativeError
 from ranker.attention.command import fit_attention_command
 from ranker.creatives_report.command import creatives_app
+from ranker.decision_command import explain_command, replay_decision_command
 from ranker.errors import InvalidInputError, RankerError
 from ranker.load.command import load_command
 from ranker.replay.command import gate_command
@@ -48,6 +49,8 @@ app.command("fit-attention")(fit_attention_command)
 app.command("replay")(replay_command)
 app.command("simulate")(simulate_command)
 app.command("gate")(gate_command)
+app.command("replay-decision")(replay_decision_command)
+app.command("explain")(explain_command)
 app.add_typer(creatives_app, name="creatives")
 
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
+    from google.protobuf.message import Message
+
     from ranker.connection import Security
     from ranker.events.records import Outcome
     from ranker.slate import RankRequest
@@ -139,6 +141,22 @@ class RankerClient:
         with _our_errors():
             answer = self._admin.Reload(admin_pb2.ReloadRequest(), timeout=self._timeout)
         return MessageToDict(answer.versions, preserving_proto_field_name=True)
+
+    def replay_decision(self, decision_id: str) -> dict[str, Any]:
+        """Returns whether a logged decision is recomputed to the last bit, and where it is not."""
+        with _our_errors():
+            request = admin_pb2.ReplayDecisionRequest(decision_id=decision_id)
+            return _fields(self._admin.ReplayDecision(request, timeout=self._timeout))
+
+    def explain(self, decision_id: str) -> dict[str, Any]:
+        """Returns scores, prices, draws, and what each constraint of a logged decision cost."""
+        with _our_errors():
+            request = admin_pb2.ExplainRequest(decision_id=decision_id)
+            return _fields(self._admin.Explain(request, timeout=self._timeout))
+
+
+def _fields(message: Message) -> dict[str, Any]:
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
 def _messages(outcomes: Iterable[Outcome]) -> Iterator[learner_pb2.ReportOutcomesRequest]:

@@ -85,6 +85,10 @@ class SqliteEventStore:
         """Read a committed decision."""
         return self._reader.find_decision(decision_id)
 
+    def find_request(self, decision_id: str) -> RankRequest | None:
+        """Read the request that a committed decision answers, where it was captured."""
+        return self._reader.find_request(decision_id)
+
     def joined_after(self, sequence: int, limit: int) -> list[JoinedReward]:
         """Read the committed rewards above a sequence, in its order: none ever appears below it later."""
         return self._reader.joined_after(sequence, limit)

@@ -91,6 +91,10 @@ class EventStore(Protocol):
         """Read a committed decision."""
         ...
 
+    def find_request(self, decision_id: str) -> RankRequest | None:
+        """Read the request that a committed decision answers, where it was captured."""
+        ...
+
     def joined_after(self, sequence: int, limit: int) -> list[JoinedReward]:
         """Read the committed rewards above a sequence, in its order: none ever appears below it later."""
         ...

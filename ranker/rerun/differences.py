@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from ranker.explanation import price
 from ranker.replay.marginals import position_marginals
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ def changed_creatives(captured: Captured, changed: Decision) -> int:
 def _own_or_price(before: Decision, after: Decision, request: RankRequest) -> NDArray[np.object_]:
     """Returns the larger part of the change of each reduced value, cᵢ − Σ_q λ_q·M_qi."""
     value = (np.array(after.ctr) - np.array(before.ctr)) * request.candidates.bids
-    price = _price(after, request) - _price(before, request)
-    return _larger(value, price)
+    change = price(after, request) - price(before, request)
+    return _larger(value, change)
 
 
 def _limit_or_price(
@@ -110,8 +111,8 @@ def _limit_or_price(
     old, new = ({c.name: c.limit for c in request.constraints} for request in requests)
     touched = [q for q, c in enumerate(requests[0].constraints) if new.get(c.name) != old[c.name]]
     spoken_of = (requests[0].constraint_weights[touched] != 0).any(axis=0)
-    price = _price(after, requests[1]) - _price(before, requests[0])
-    causes = _larger(np.zeros(len(price)), price)
+    change = price(after, requests[1]) - price(before, requests[0])
+    causes = _larger(np.zeros(len(change)), change)
     causes[np.broadcast_to(spoken_of, causes.shape)] = Cause.CONSTRAINT
     return causes
 
@@ -120,10 +121,3 @@ def _larger(value: Floats, price: Floats) -> NDArray[np.object_]:
     causes = np.where(np.abs(value) >= np.abs(price), Cause.SCORE, Cause.DUAL_PRICE).astype(object)
     causes[(np.abs(value) <= LEAST_MOVE) & (np.abs(price) <= LEAST_MOVE)] = Cause.DISPLACED
     return causes
-
-
-def _price(decision: Decision, request: RankRequest) -> Floats:
-    """Returns Σ_q λ_q·M_qi `(n,)`, rows of lower limits negated as the solver has them."""
-    dual = np.array([c.dual * (-1.0 if c.relation == "at_least" else 1.0) for c in decision.constraints])
-    price: Floats = dual @ request.constraint_weights.reshape(len(dual), len(decision.candidate_ids))
-    return price

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bandit import snapshot as posterior_store
 from ranker.attention.attention_file import read_attention
+from ranker.errors import NotFoundError
 from ranker.scoring.model_store import model_directories
 from ranker.scoring.onnx_scorer import OnnxScorer
 from ranker.scoring.schema_file import read_schema
@@ -33,6 +34,13 @@ def load_snapshot(home: Home, last: Snapshot | None) -> Snapshot:
     selector, posterior = _posterior(home, last)
     loaded = Snapshot(_schemas(home, scorers), scorers, selector, posterior, _attention(home, last))
     return last if last is not None and loaded == last else loaded
+
+
+def kept_selector(home: Home, version: str) -> CreativeSelector:
+    """Returns the selector of a version, or raises NotFoundError where it is no longer kept."""
+    if version not in (known for _, known in posterior_store.versions(home.posteriors)):
+        raise NotFoundError("posterior_version", version, f"is no longer kept in {home.posteriors}")
+    return posterior_store.load(home.posteriors, version).selector()
 
 
 def _posterior(

@@ -28,6 +28,7 @@ from bandit import snapshot as posterior_store
 from bandit.errors import ContextError, CreativeError, UnknownSpaceError
 from ranker.creative_learning import creative_learner
 from ranker.decider import Decider
+from ranker.decision_replay import DecisionReplay
 from ranker.errors import InvalidInputError, RankerError, StateError
 from ranker.events.settings import Durability, EventSettings
 from ranker.events.sqlite_store import SqliteEventStore
@@ -35,6 +36,7 @@ from ranker.home import Home
 from ranker.pipeline import PipelineSettings
 from ranker.serving.access import AccessInterceptor, TokenTable
 from ranker.serving.admission import Admission
+from ranker.serving.decision_versions import DecisionVersions
 from ranker.serving.edge import EdgeInterceptor
 from ranker.serving.error_table import ErrorTable
 from ranker.serving.home_loader import load_snapshot
@@ -81,6 +83,7 @@ class _Parts:
     registry: Registry
     store: SqliteEventStore
     decider: Decider
+    replay: DecisionReplay
     admission: Admission | None
     tokens: TokenTable | None
 
@@ -180,7 +183,9 @@ class Server:
             LearnerServicer(parts.store, settings.max_report_streams), server
         )
         if settings.admin:
-            admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(parts.registry), server)
+            admin_pb2_grpc.add_AdminServiceServicer_to_server(
+                AdminServicer(parts.registry, parts.replay), server
+            )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if settings.reflection:
             reflection.enable_server_reflection(
@@ -217,6 +222,7 @@ def _parts(settings: ServerSettings) -> _Parts:
         registry,
         store,
         Decider(registry.current, store, pipeline, settings.capture_ratio),
+        DecisionReplay(store, DecisionVersions(home, registry.current).snapshot_of, pipeline),
         Admission() if settings.admission else None,
         None if settings.tokens is None else TokenTable(settings.tokens),
     )

@@ -20,7 +20,9 @@ from ads.ranker.v1 import (
 )
 from ranker.errors import InvalidInputError, NotFoundError, OverloadedError
 from ranker.events.store import OutcomeStatus
+from ranker.explanation import explain
 from ranker.serving.answer_conversion import answer_to_proto
+from ranker.serving.replay_conversion import explanation_to_proto, replayed_to_proto
 from ranker.serving.request_conversion import outcome_from_proto, request_from_proto
 from ranker.stages import StageTimer
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     import grpc
 
     from ranker.decider import Decider
+    from ranker.decision_replay import DecisionReplay
     from ranker.events.records import Outcome
     from ranker.events.store import EventStore
     from ranker.serving.admission import Admission
@@ -153,10 +156,11 @@ def _refuse_unknown(outcomes: Sequence[Outcome], statuses: Iterable[OutcomeStatu
 
 
 class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
-    """Tells and changes versions."""
+    """Tells and changes versions; replays and explains decisions."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, replay: DecisionReplay) -> None:
         self._registry = registry
+        self._replay = replay
 
     def ListVersions(
         self, request: admin_pb2.ListVersionsRequest, context: grpc.ServicerContext
@@ -170,6 +174,18 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         """Takes up what is new."""
         self._registry.reload()
         return admin_pb2.ReloadResponse(versions=self._versions())
+
+    def ReplayDecision(
+        self, request: admin_pb2.ReplayDecisionRequest, context: grpc.ServicerContext
+    ) -> admin_pb2.ReplayDecisionResponse:
+        """Recomputes a decision."""
+        return replayed_to_proto(self._replay.replay(request.decision_id))
+
+    def Explain(
+        self, request: admin_pb2.ExplainRequest, context: grpc.ServicerContext
+    ) -> admin_pb2.ExplainResponse:
+        """Explains a decision."""
+        return explanation_to_proto(explain(self._replay.replay(request.decision_id)))
 
     def _versions(self) -> admin_pb2.ServedVersions:
         snapshot = self._registry.current()

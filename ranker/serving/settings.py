@@ -37,8 +37,8 @@ class ServerSettings:
     max_message_bytes: int = 4 * 1024 * 1024
     # Share of requests answered with a uniformly random slate.
     exploration_ratio: float = 0.02
-    # Share of requests whose full text is kept beside the decision, to be replayed.
-    capture_ratio: float = 0.0
+    # Share of requests kept in full beside their decisions, which `replay-decision` and `explain` need.
+    capture_ratio: float = 1.0
     # When a response may leave: committed (in the database, survives a killed process), synced (on the disk,
     # survives a power cut) or queued (a killed process loses the queue).
     durability: str = "committed"

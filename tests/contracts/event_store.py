@@ -11,9 +11,11 @@ import pytest
 
 from ranker.errors import InvalidInputError, StateError
 from ranker.events.records import Outcome
+from ranker.events.request_codec import encode_request
 from ranker.events.settings import Durability, EventSettings
 from ranker.events.store import OutcomeStatus
 from ranker.slate import ConstraintReport, Creative, Decision, Relation, ShownAd
+from tests.ranker.events.test_request_codec import REQUEST
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -112,6 +114,16 @@ class EventStoreContract:
             assert (recorded.decision, recorded.is_new) == (decision, True)
             assert store.find_decision("d") == decision
             assert store.find_decision("other") is None
+
+    def test_a_captured_request_reads_back_exactly(self, opened: AbstractContextManager[EventStore]) -> None:
+        with opened as store:
+            store.record_decision(make_decision("with"), REQUEST).result()
+            store.record_decision(make_decision("without")).result()
+            found = store.find_request("with")
+            assert found is not None
+            assert encode_request(found) == encode_request(REQUEST)
+            assert store.find_request("without") is None
+            assert store.find_request("other") is None
 
     def test_the_first_decision_under_an_id_stays(self, opened: AbstractContextManager[EventStore]) -> None:
         first = make_decision()
