@@ -108,7 +108,7 @@ def request_rng(draw_key: bytes, request_id: str) -> np.random.Generator:
     digest = hashlib.blake2b(request_id.encode(), key=draw_key, digest_size=16).digest()
     # The digest as one big-endian number, in the words of 32 bits that the seed is made of, lowest first.
     words = np.frombuffer(digest[::-1], dtype="<u4")
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))  # type: ignore[arg-type]
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
 
 
 def rank(request: RankRequest, snapshot: Snapshot, settings: PipelineSettings, timer: StageTimer) -> Decision:
