@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-ctr bench-attention bench-replay bench-events bench-overload bench-decisions bench-simulation bench-live clean
+.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-ctr bench-attention bench-replay bench-events bench-overload bench-decisions bench-simulation bench-live clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -23,6 +23,8 @@ baseline: .venv/dev.stamp  # after a release: what `buf breaking` compares with 
 
 bench-solver: .venv/dev.stamp .venv/ortools.stamp
 	$(BIN)/python -m benchmarks.solver --ortools-python .venv/ortools/bin/python --docs docs $(FLAGS)
+profile-solver: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.solver_profile
 fuzz-solver: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.solver_fuzz
 bench-every-slate: .venv/dev.stamp

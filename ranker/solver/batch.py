@@ -2,60 +2,88 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ranker.solver.answer import STOPPED, UNSURE, is_sound, write_answer
-from ranker.solver.careful import solve_carefully
-from ranker.solver.column_generation import DONE, FULL, advance, fill_column, start
+from ranker.solver.careful import STEPS_OF_FLOATS, solve_carefully
+from ranker.solver.column_generation import DONE, FULL, WALKING, advance, fill_column, start
 from ranker.solver.kernel import entry
 from ranker.solver.ledger import make_ledger
 from ranker.solver.pricing import prepare_oracle
 from ranker.solver.request import Request, request_at
 from ranker.solver.scaling import read_dual, scale
-from ranker.solver.workspace import Answers, Room, Rule, answer_at, carve, make_answers, make_room
+from ranker.solver.workspace import Room, Rule, Sheet, answer_at, carve, lay_out, make_room, make_sheet
 
 if TYPE_CHECKING:
-    from ranker.solver.settings import Settings
+    from ranker.solver.settings import Deadline, Settings
 
 
-def run(batch: Request, settings: Settings) -> Answers:
-    """Solves all problems of the batch on this thread."""
-    answers = answers_for(batch)
-    run_into(answers, batch, settings)
-    return answers
+class Span(NamedTuple):
+    """Says which problems of a batch to solve, and when to stop."""
+
+    first: int
+    end: int
+
+    num_steps: int
+    """Most steps of the first pass for each."""
+
+    deadline: Deadline | None = None
+    """The second pass looks at it after every step; the first pass, which cannot, only has its steps."""
 
 
-def answers_for(batch: Request) -> Answers:
+def run(batch: Request, settings: Settings, span: Span) -> Sheet:
+    """Solves the problems of the batch on this thread."""
+    sheet = sheet_for(batch)
+    run_into(sheet, batch, settings, span)
+    return sheet
+
+
+def sheet_for(batch: Request) -> Sheet:
     """Returns room for the answers to a batch: a limit with two sides has two rows at most."""
     num_problems, num_limits = batch.limits.shape
     most_rows = num_limits * (2 if batch.lower_limits.size else 1)
-    return make_answers(num_problems, (1 + most_rows, num_limits, batch.attention.shape[1]))
+    return make_sheet((num_problems, 1 + most_rows, num_limits, batch.attention.shape[1]))
 
 
-def run_into(answers: Answers, batch: Request, settings: Settings) -> None:
-    """Writes the answers to all problems of the batch, with more room to compute wherever one needs it."""
-    num_problems, num_limits = batch.limits.shape
+def run_into(sheet: Sheet, batch: Request, settings: Settings, span: Span) -> None:
+    """Writes the answers to the problems of the span, with more room to compute wherever one needs it."""
+    num_limits, n = batch.weights.shape[1:]
     num_rows = num_limits + most_lower_rows(batch)
-    k = batch.attention.shape[1]
-    rule = (
-        settings.smoothing,
-        settings.gap_tolerance,
-        settings.max_num_steps,
-        settings.steps_until_ellipsoid,
-    )
     capacity = batch.known_slates.shape[1] + 64 + 16 * num_rows
-    n, first = batch.value.shape[1], 0
-    while first < num_problems:
-        room = make_room((num_rows, n, k, batch.caps.shape[1], capacity))
-        first = solve_range(batch, room, rule, first, answers)
-        while first < num_problems and answers.status[first] == UNSURE:
-            ledger = make_ledger((num_rows, num_limits, n, capacity))
-            if not solve_carefully(batch, room, ledger, (first, rule), answers):
+    rule = (settings.smoothing, settings.gap_tolerance, span.num_steps, settings.steps_until_ellipsoid)
+    first, status = span.first, sheet[2]
+    while first < span.end:
+        room = make_room((num_rows, n, batch.attention.shape[1], batch.caps.shape[1], capacity))
+        first = solve_range(batch, room, rule, (first, span.end), sheet)
+        while first < span.end and status[first] == UNSURE:
+            if not look_again(batch, room, settings, span._replace(first=first), sheet):
                 break
-            first = solve_range(batch, room, rule, first + 1, answers)
+            first = solve_range(batch, room, rule, (first + 1, span.end), sheet)
         capacity *= 4
+
+
+def look_again(batch: Request, room: Room, settings: Settings, span: Span, sheet: Sheet) -> bool:
+    """Solves the first problem of the span in the second pass; says whether there was room for it.
+
+    Once the deadline has passed, the best answer so far stands.
+    """
+    num_rows, n, _, _, capacity = room[0]
+    ledger = make_ledger((num_rows, batch.limits.shape[1], n, capacity))
+    rule = (settings.smoothing, settings.gap_tolerance, span.num_steps, settings.steps_until_ellipsoid)
+    if span.deadline is None:
+        return solve_carefully(batch, room, ledger, (span.first, True, rule), sheet) != FULL
+    sheet[2][span.first] = STOPPED
+    one_step, fresh = (*rule[:2], 0, rule[3]), True
+    for _ in range(1 + settings.max_num_steps // STEPS_OF_FLOATS):
+        if span.deadline.seconds_left() <= 0.0:
+            break
+        walk = solve_carefully(batch, room, ledger, (span.first, fresh, one_step), sheet)
+        if walk != WALKING:
+            return walk != FULL
+        fresh = False
+    return True
 
 
 def most_lower_rows(batch: Request) -> int:
@@ -67,13 +95,14 @@ def most_lower_rows(batch: Request) -> int:
 
 
 @entry
-def solve_range(batch: Request, room: Room, rule: Rule, first: int, answers: Answers) -> int:
-    """Solves the problems of the batch from `first` on; returns the first that is not done, or B.
+def solve_range(batch: Request, room: Room, rule: Rule, span: tuple[int, int], sheet: Sheet) -> int:
+    """Solves the problems first..end − 1 = span of the batch; returns the first that is not done, or end.
 
     That one has the status UNSURE where its answer failed the check, or room was short for it.
     """
-    w = carve(room)
-    for b in range(first, answers.objective.size):
+    w, answers = carve(room), lay_out(sheet)
+    first, end = span
+    for b in range(first, end):
         request, answer = request_at(batch, b), answer_at(answers, b)
         answer.status[0] = STOPPED
         scale(request, w)
@@ -94,4 +123,4 @@ def solve_range(batch: Request, room: Room, rule: Rule, first: int, answers: Ans
         if w.walk[0].status == DONE and not is_sound(request, w, answer, rule[1]):
             answer.status[0] = UNSURE
             return b
-    return answers.objective.size
+    return end

@@ -25,13 +25,13 @@ from ranker.solver.kernel import strict_entry, strict_kernel
 from ranker.solver.ledger import ZERO, balance, enter_slate, improvement, open_with, pair, put
 from ranker.solver.request import request_at
 from ranker.solver.scaling import lower_limit, violation_price
-from ranker.solver.workspace import answer_at, carve
+from ranker.solver.workspace import answer_at, carve, lay_out
 
 if TYPE_CHECKING:
     from ranker.solver.double_double import Pair
     from ranker.solver.ledger import Ledger
     from ranker.solver.request import Request
-    from ranker.solver.workspace import Answers, Room, Rule, Workspace
+    from ranker.solver.workspace import Answers, Room, Rule, Sheet, Workspace
 
 CAP = 2.0**43
 """Cost of a unit of violation of a hard row: at the optimum, violation is within 2/CAP of the least."""
@@ -45,25 +45,27 @@ STEPS_OF_FLOATS = 32
 
 @strict_entry
 def solve_carefully(
-    batch: Request, room: Room, ledger: Ledger, at: tuple[int, Rule], answers: Answers
-) -> bool:
-    """Solves problem b again, at = (b, rule), from the slates that the first pass left in the room.
+    batch: Request, room: Room, ledger: Ledger, at: tuple[int, bool, Rule], sheet: Sheet
+) -> int:
+    """Solves problem b again, at = (b, fresh, rule), from the slates that the first pass left in the room.
 
-    Says whether there was room for all slates.
+    Unless fresh it goes on from where it stands. Returns DONE, FULL where the room is too small for all
+    slates, or WALKING where the steps of the rule are spent: then the answer is the best so far.
     """
-    b, rule = at
-    request, w, answer = request_at(batch, b), carve(room), answer_at(answers, b)
-    walk = w.walk[0]
-    prepare(request, w, ledger)
-    open_with(w, ledger, walk.num_known - 1)
-    balance(w, ledger, IMPROVES)
-    bound = approach(request, w, ledger, rule)
-    if walk.status == FULL:
-        return False
-    hand_back(w, ledger)
-    write_answer(request, w, answer)
-    certify_answer(request, w, ledger, answer, bound)
-    return True
+    b, fresh, rule = at
+    request, w, answer = request_at(batch, b), carve(room), answer_at(lay_out(sheet), b)
+    if fresh:
+        prepare(request, w, ledger)
+        open_with(w, ledger, w.walk[0].num_known - 1)
+        balance(w, ledger, IMPROVES)
+        w.walk[0].alpha = rule[0]
+        put(ledger.bound[0], (np.inf, 0.0))
+    approach(request, w, ledger, rule)
+    if w.walk[0].status != FULL:
+        hand_back(w, ledger)
+        write_answer(request, w, answer)
+        certify_answer(request, w, ledger, answer, pair(ledger.bound[0]))
+    return int(w.walk[0].status)
 
 
 @strict_kernel
@@ -85,39 +87,38 @@ def prepare(request: Request, w: Workspace, ledger: Ledger) -> None:
 
 
 @strict_kernel
-def approach(request: Request, w: Workspace, ledger: Ledger, rule: Rule) -> Pair:
-    """Walks as `column_generation.advance` does; returns the least bound."""
+def approach(request: Request, w: Workspace, ledger: Ledger, rule: Rule) -> None:
+    """Walks on as `column_generation.advance` does, one step at least."""
     walk = w.walk[0]
     last = w.rows.size
     objective = ledger.tableau[last + 1, last + 1]
-    bound = (np.inf, 0.0)
-    alpha = rule[0]
-    budget = (rule[2] - walk.num_steps) // STEPS_OF_FLOATS + 1
+    budget = max((rule[2] - walk.num_steps) // STEPS_OF_FLOATS, 0) + 1
     walk.status = DONE
     for _ in range(budget):
         if walk.num_known == w.reduced.size:
             walk.status = FULL
-            return bound
+            return
+        alpha = walk.alpha
         for r in range(last):
             mixed = times((1.0 - alpha, 0.0), pair(ledger.tableau[last + 1, r]))
             mixed = plus(mixed, times((alpha, 0.0), pair(ledger.center[r])))
             put(ledger.point[r], clipped(mixed, w.rows[r].floor, w.rows[r].ceiling))
         found = query(request, w, ledger)
-        if exceeds(bound, found):
-            bound = found
+        if exceeds(pair(ledger.bound[0]), found):
+            put(ledger.bound[0], found)
             for r in range(last):
                 put(ledger.center[r], pair(ledger.point[r]))
         improves = improvement(w, ledger, walk.num_known) > IMPROVES
         if improves:
             walk.num_known += 1
             balance(w, ledger, IMPROVES)
-            alpha = rule[0]
-        if minus(bound, pair(objective))[0] <= CLOSE or (alpha == 0.0 and not improves):
-            return bound
+            walk.alpha = rule[0]
+        converged = minus(pair(ledger.bound[0]), pair(objective))[0] <= CLOSE
+        if converged or (walk.alpha == 0.0 and not improves):
+            return
         if not improves:
-            alpha = alpha / 2.0 if alpha > 0.3 else 0.0
+            walk.alpha = alpha / 2.0 if alpha > 0.3 else 0.0
     walk.status = WALKING
-    return bound
 
 
 @strict_kernel

@@ -9,7 +9,7 @@ import numpy as np
 from ranker.solver.ellipsoid import cut_at_query, move_to_center, surround_box
 from ranker.solver.kernel import hot_kernel, kernel
 from ranker.solver.pricing import find_best, score
-from ranker.solver.simplex import NONE, optimise, refresh, refresh_dual, start_from
+from ranker.solver.simplex import optimise, pivot_on, refresh, refresh_dual, start_from
 
 if TYPE_CHECKING:
     from ranker.solver.workspace import Rule, Workspace
@@ -45,7 +45,7 @@ def start(w: Workspace) -> None:
     clip_point(w)
     price(w)
     start_from(w, walk.num_known - 1)
-    optimise(w, NONE)
+    optimise(w)
 
 
 @kernel
@@ -73,7 +73,7 @@ def advance(w: Workspace, rule: Rule) -> None:
         if central:
             walk.surrounded = int(cut_at_query(w, walk.num_known - 1))
         if improves:
-            optimise(w, walk.num_known - 1)
+            pivot_on(w, walk.num_known - 1)
             walk.alpha = smoothing
         if has_converged(w, tolerance) or not (improves or central or walk.alpha > 0.0):
             walk.alpha = smoothing
@@ -82,7 +82,7 @@ def advance(w: Workspace, rule: Rule) -> None:
             walk.alpha = walk.alpha / 2.0 if walk.alpha > 0.3 else 0.0
 
 
-@kernel
+@hot_kernel
 def choose_point(w: Workspace, patience: int) -> bool:
     """Chooses the next query; says whether it is the center of the ellipsoid."""
     walk = w.walk[0]
@@ -228,7 +228,7 @@ def settle(w: Workspace) -> None:
     """Takes rounding out of the mixture: factorises anew until that calls for no more pivots."""
     for _ in range(5):
         refresh(w)
-        optimise(w, NONE)
+        optimise(w)
         if w.walk[0].num_pivots == 0:
             return
 
@@ -255,4 +255,4 @@ def open_stage(w: Workspace, stage: int) -> None:
     walk.bound = walk.saved_bound if values_count(w) else np.inf
     set_costs(w)
     refresh_dual(w)
-    optimise(w, NONE)
+    optimise(w)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -28,15 +30,31 @@ depends neither on the batch nor on the thread. What allocates nothing has no re
 `_nrt=False` turns the counting off, which halves time and code."""
 
 
-def _sources() -> str:
-    """Names the package's sources by their content."""
-    digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+IMPORTS = re.compile(r"^from ranker\.solver\.(\w+) import", re.MULTILINE)
+"""What a module needs to run; what it needs for its types alone is indented."""
 
 
-SOURCES = _sources()
+def sources_of_kernels(folder: Path) -> dict[str, bytes]:
+    """Returns the modules that compile kernels, and all that these import, directly or not, by name."""
+    texts = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.py"))}
+    imports = {name: set(IMPORTS.findall(text.decode())) for name, text in texts.items()}
+    found = {"kernel"} | {name for name, names in imports.items() if "kernel" in names}
+    grown: set[str] = set()
+    while grown != found:
+        grown, found = found, found.union(*(imports.get(name, set()) for name in found))
+    return {name: text for name, text in texts.items() if name in found}
+
+
+def digest(sources: dict[str, bytes]) -> str:
+    """Names sources by their content."""
+    blake = hashlib.blake2b(digest_size=16)
+    for name in sorted(sources):
+        blake.update(name.encode() + b"\0" + sources[name] + b"\0")
+    return blake.hexdigest()
+
+
+HERE = Path(__file__).parent
+SOURCES = digest(sources_of_kernels(HERE))
 
 
 def _compiled(function: F, **options: object) -> F:
@@ -44,7 +62,9 @@ def _compiled(function: F, **options: object) -> F:
     if not cast("Any", config).DISABLE_JIT:
         # By itself numba would take a kernel from the cache unless its own file has changed. Machine code
         # holds the kernels of other files that it calls, too: after an upgrade it would crash the process.
-        dispatcher._cache._cache_file._source_stamp = SOURCES
+        own = Path(inspect.getfile(function))
+        stamp = SOURCES if own.parent == HERE else digest({SOURCES: own.read_bytes()})
+        dispatcher._cache._cache_file._source_stamp = stamp
     return cast("F", dispatcher)
 
 

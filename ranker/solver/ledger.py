@@ -49,6 +49,9 @@ class Ledger(NamedTuple):
     scores: Floats
     """`(n, 2)`: c − Mᵀdual."""
 
+    bound: Floats
+    """`(1, 2)`: the least dual bound."""
+
 
 def make_ledger(shape: tuple[int, int, int, int]) -> Ledger:
     """Returns the memory of a ledger, shape = (R, K, n, C)."""
@@ -62,6 +65,7 @@ def make_ledger(shape: tuple[int, int, int, int]) -> Ledger:
         center=np.empty((num_rows, 2)),
         dual=np.empty((num_limits, 2)),
         scores=np.empty((n, 2)),
+        bound=np.empty((1, 2)),
     )
 
 

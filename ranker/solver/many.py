@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 import numpy as np
 
 from ranker.errors import InvalidInputError
-from ranker.solver.batch import answers_for, run_into
+from ranker.solver.batch import Span, run_into, sheet_for
 from ranker.solver.every_slate import solve_every_slate
 from ranker.solver.request import Request, make_request
 from ranker.solver.rounds import guess_step_seconds
 from ranker.solver.settings import Deadline, Mode
 from ranker.solver.solution import Solution, solution_at
 from ranker.solver.solve import DEFAULTS
-from ranker.solver.workspace import Answers
+from ranker.solver.workspace import Answers, answers_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,25 +113,28 @@ def solve_many(
     """
     num_problems = batch.request.limits.shape[0]
     threads = num_threads or numba.get_num_threads()
-    answers = answers_for(batch.request)
+    sheet = sheet_for(batch.request)
+    answers = answers_in(sheet)
     size = PROBLEMS_PER_TASK if deadline is None else PROBLEMS_PER_TASK_BY_DEADLINE
     step_seconds = [guess_step_seconds(batch.request)]
 
     def work(first: int) -> None:
-        task, room = part(batch.request, first, first + size), part(answers, first, first + size)
+        end = min(first + size, num_problems)
         begun, share = 0.0, np.inf
         if deadline is not None:
             begun = deadline.clock()
             share = max(deadline.at - begun, 0.0) * threads / (num_problems - first)
         if settings.mode is Mode.EVERY_SLATE:
+            task, room = part(batch.request, first, end), part(answers, first, end)
             search_all(task, settings, deadline and Deadline(deadline.clock, share), room)
             return
         limit = settings.max_num_steps
         if deadline is not None:
             limit = max(1, int(min(share / step_seconds[0], limit)))
-        run_into(room, task, replace(settings, max_num_steps=limit))
+        until = deadline and Deadline(deadline.clock, begun + share * (end - first))
+        run_into(sheet, batch.request, settings, Span(first, end, limit, until))
         if deadline is not None:
-            step_seconds[0] = max((deadline.clock() - begun) / room.num_steps.sum(), 1e-9)
+            step_seconds[0] = max((deadline.clock() - begun) / answers.num_steps[first:end].sum(), 1e-9)
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, range(0, num_problems, size)))

@@ -72,8 +72,26 @@ def find_best(w: Workspace) -> None:
 
 @hot_kernel
 def score(value: Floats, weights: Floats, dual: Floats, scores: Floats) -> None:
-    """Writes value − weightsᵀ dual into `scores`, four rows at a time to spare the memory."""
+    """Writes value − weightsᵀ dual into `scores`, four or five rows at a time to spare the memory."""
+    q = score_first(value, weights, dual, scores)
+    while q < dual.size:
+        d0, d1, d2, d3 = dual[q], dual[q + 1], dual[q + 2], dual[q + 3]
+        row0, row1, row2, row3 = weights[q], weights[q + 1], weights[q + 2], weights[q + 3]
+        for i in range(scores.size):
+            scores[i] -= d0 * row0[i] + d1 * row1[i] + d2 * row2[i] + d3 * row3[i]
+        q += 4
+
+
+@hot_kernel
+def score_first(value: Floats, weights: Floats, dual: Floats, scores: Floats) -> int:
+    """Writes value − Σ dual_q weights_q into `scores` for the first q; returns how many: fours are left."""
     q = dual.size % 4
+    if q == 1 and dual.size > 1:
+        for i in range(scores.size):
+            pairs = dual[0] * weights[0, i] + dual[1] * weights[1, i]
+            pairs += dual[2] * weights[2, i] + dual[3] * weights[3, i]
+            scores[i] = value[i] - (pairs + dual[4] * weights[4, i])
+        return 5
     if q == 0:
         for i in range(scores.size):
             scores[i] = value[i]
@@ -85,15 +103,9 @@ def score(value: Floats, weights: Floats, dual: Floats, scores: Floats) -> None:
             scores[i] = value[i] - (dual[0] * weights[0, i] + dual[1] * weights[1, i])
     else:
         for i in range(scores.size):
-            scores[i] = value[i] - (
-                dual[0] * weights[0, i] + dual[1] * weights[1, i] + dual[2] * weights[2, i]
-            )
-    while q < dual.size:
-        d0, d1, d2, d3 = dual[q], dual[q + 1], dual[q + 2], dual[q + 3]
-        row0, row1, row2, row3 = weights[q], weights[q + 1], weights[q + 2], weights[q + 3]
-        for i in range(scores.size):
-            scores[i] -= d0 * row0[i] + d1 * row1[i] + d2 * row2[i] + d3 * row3[i]
-        q += 4
+            pairs = dual[0] * weights[0, i] + dual[1] * weights[1, i]
+            scores[i] = value[i] - (pairs + dual[2] * weights[2, i])
+    return q
 
 
 @hot_kernel

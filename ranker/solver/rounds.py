@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ranker.solver.batch import run
-from ranker.solver.solution import Solution, Status, solution_at
+from ranker.solver.batch import Span, run
+from ranker.solver.solution import Solution, Status, only_solution
 
 if TYPE_CHECKING:
     from ranker.solver.request import Request
@@ -26,14 +26,14 @@ def solve_in_rounds(
     within the time that is left.
     """
     if deadline is None:
-        return solve_round(request, settings, warm_start)
+        return solve_round(request, settings, warm_start, Span(0, 1, settings.max_num_steps))
     step_seconds = guess_step_seconds(request)
     round_seconds, num_steps = FIRST_ROUND_SECONDS, 0
     while True:
         left = deadline.seconds_left()
         affordable = max(int(min(round_seconds, left) / step_seconds), 1)
         limit = min(affordable, settings.max_num_steps - num_steps)
-        solution = solve_round(request, replace(settings, max_num_steps=limit), warm_start)
+        solution = solve_round(request, settings, warm_start, Span(0, 1, limit, deadline))
         seconds, left = left - deadline.seconds_left(), deadline.seconds_left()
         num_steps += solution.num_steps
         if solution.status is not Status.STOPPED or left <= 0.0 or num_steps >= settings.max_num_steps:
@@ -48,8 +48,8 @@ def guess_step_seconds(request: Request) -> float:
     return STEP_SECONDS + STEP_SECONDS_PER_WEIGHT * float(request.weights[0].size)
 
 
-def solve_round(request: Request, settings: Settings, warm_start: Solution | None) -> Solution:
+def solve_round(request: Request, settings: Settings, warm_start: Solution | None, span: Span) -> Solution:
     """Returns what the search reaches within its steps."""
     if warm_start is not None:
         request = request._replace(known_slates=warm_start.slates[None], known_dual=warm_start.dual[None])
-    return solution_at(run(request, settings), 0)
+    return only_solution(run(request, settings, span))

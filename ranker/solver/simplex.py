@@ -47,7 +47,13 @@ def start_from(w: Workspace, p: int) -> None:
 
 
 @kernel
-def optimise(w: Workspace, entering: int) -> None:
+def optimise(w: Workspace) -> None:
+    """Pivots until no known slate, slack or excess improves the objective."""
+    pivot_on(w, NONE)
+
+
+@hot_kernel
+def pivot_on(w: Workspace, entering: int) -> None:
     """Pivots, `entering` first, until no known slate, slack or excess improves the objective.
 
     Takes the variable that improves most; after 20 (R + 1) pivots the first that improves, which

@@ -12,7 +12,7 @@ from ranker.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from ranker.solver.arrays import Floats, Ints
-    from ranker.solver.workspace import Answers
+    from ranker.solver.workspace import Answers, Sheet
 
 
 class Status(IntEnum):
@@ -89,10 +89,37 @@ def draw_slate(solution: Solution, u: float) -> int:
     return min(index, solution.probabilities.size - 1)
 
 
+STATUSES = tuple(Status)
+
+
+def only_solution(sheet: Sheet) -> Solution:
+    """Returns the answer to a batch of one: `solution_at(answers_in(sheet), 0)` in half the time."""
+    (_, num_slates, num_limits, k), floats, ints = sheet
+    use, slack, violation, dual, proof = floats[: 5 * num_limits].reshape(5, num_limits)
+    chance, value = 5 * num_limits, 5 * num_limits + num_slates
+    end = value + num_slates
+    status, m, num_steps = ints[:3].tolist()
+    return Solution(
+        status=STATUSES[status],
+        objective=floats.item(end),
+        upper_bound=floats.item(end + 1),
+        dual=dual,
+        slates=ints[3 : 3 + m * k].reshape(m, k),
+        probabilities=floats[chance : chance + m],
+        slate_value=floats[value : value + m],
+        slate_use=floats[end + 2 : end + 2 + m * num_limits].reshape(m, num_limits),
+        use=use,
+        slack=slack,
+        violation=violation,
+        infeasibility_proof=proof if status == Status.INFEASIBLE else None,
+        num_steps=num_steps,
+    )
+
+
 def solution_at(answers: Answers, b: int) -> Solution:
     """Returns the answer to problem b."""
     m = int(answers.num_slates[b])
-    status = Status(int(answers.status[b]))
+    status = STATUSES[answers.status[b]]
     return Solution(
         status=status,
         objective=float(answers.objective[b]),

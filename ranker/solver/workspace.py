@@ -140,8 +140,12 @@ class Workspace(NamedTuple):
     """`(num_groups + 2,)`: what is left of `room` while a slate is filled."""
 
 
+Sheet = tuple[tuple[int, int, int, int], "Floats", "Ints"]
+"""The memory of the answers to B problems, and (B, S, K, k): S is the most slates of a mixture."""
+
+
 class Answers(NamedTuple):
-    """Holds the answers to B problems, one a row of each array; S is the most slates of a mixture."""
+    """Holds the answers to B problems, one a row of each array."""
 
     slates: Ints
     """`(B, S, k)`."""
@@ -246,25 +250,45 @@ def cut(memory: Records, num_rows: int, num_columns: int) -> tuple[Records, Reco
     return memory[:size].reshape((num_rows, num_columns)), memory[size:]
 
 
-def make_answers(num_problems: int, shape: tuple[int, int, int]) -> Answers:
-    """Returns room for answers, shape = (S, K, k)."""
-    num_slates, num_limits, k = shape
+def make_sheet(shape: tuple[int, int, int, int]) -> Sheet:
+    """Returns memory for answers, shape = (B, S, K, k)."""
+    num_problems, num_slates, num_limits, k = shape
+    floats = num_slates * (2 + num_limits) + 5 * num_limits + 2
+    ints = num_slates * k + 3
+    return shape, np.zeros(num_problems * floats), np.zeros(num_problems * ints, np.int64)
+
+
+def answers_in(sheet: Sheet) -> Answers:
+    """Returns the answers in their memory."""
+    (num_problems, num_slates, num_limits, k), floats, ints = sheet
+    size = num_problems * num_slates
+    mixtures = 5 * num_problems * num_limits
+    ends = mixtures + 2 * size
+    uses = ends + 2 * num_problems
+    by_limit = floats[:mixtures].reshape((5, num_problems, num_limits))
+    by_slate = floats[mixtures:ends].reshape((2, num_problems, num_slates))
+    by_end = floats[ends:uses].reshape((2, num_problems))
+    counts = ints[: 3 * num_problems].reshape((3, num_problems))
     return Answers(
-        slates=np.zeros((num_problems, num_slates, k), np.int64),
-        probabilities=np.zeros((num_problems, num_slates)),
-        slate_value=np.zeros((num_problems, num_slates)),
-        slate_use=np.zeros((num_problems, num_slates, num_limits)),
-        use=np.zeros((num_problems, num_limits)),
-        slack=np.zeros((num_problems, num_limits)),
-        violation=np.zeros((num_problems, num_limits)),
-        dual=np.zeros((num_problems, num_limits)),
-        proof=np.zeros((num_problems, num_limits)),
-        objective=np.zeros(num_problems),
-        upper_bound=np.zeros(num_problems),
-        status=np.zeros(num_problems, np.int64),
-        num_slates=np.zeros(num_problems, np.int64),
-        num_steps=np.zeros(num_problems, np.int64),
+        slates=ints[3 * num_problems :].reshape((num_problems, num_slates, k)),
+        probabilities=by_slate[0],
+        slate_value=by_slate[1],
+        slate_use=floats[uses:].reshape((num_problems, num_slates, num_limits)),
+        use=by_limit[0],
+        slack=by_limit[1],
+        violation=by_limit[2],
+        dual=by_limit[3],
+        proof=by_limit[4],
+        objective=by_end[0],
+        upper_bound=by_end[1],
+        status=counts[0],
+        num_slates=counts[1],
+        num_steps=counts[2],
     )
+
+
+lay_out = kernel(answers_in)
+"""`answers_in`, for kernels."""
 
 
 @kernel

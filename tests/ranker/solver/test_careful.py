@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ranker.solver import SlateProblem, Status, solve
+from ranker.solver import Deadline, Settings, SlateProblem, Status, batch, solve
+from ranker.solver.careful import solve_carefully
 from ranker.solver.certificate import certify
+from ranker.solver.solution import only_solution
 
 DEAR = Fraction(10) ** 40
 """Price of violation that no gain in value comes near."""
@@ -133,3 +136,46 @@ def test_the_second_pass_takes_its_slates_within_caps_and_pins() -> None:
     found = certify(problem, solution)
     assert found.not_a_mixture <= 1e-12
     assert found.support <= 0
+
+
+class Clock:
+    """Reads as many seconds as the second pass has taken steps."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def read(self) -> float:
+        return float(self.steps)
+
+    def step(self, *arguments: Any) -> int:
+        self.steps += 1
+        return solve_carefully(*arguments)
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 2])
+def test_the_second_pass_stops_at_the_deadline_with_a_true_bound(
+    seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = 0
+    for seed in range(40):
+        problem, clock = nearly_collinear(seed), Clock()
+        monkeypatch.setattr(batch, "solve_carefully", clock.step)
+        deadline = Deadline(clock.read, seconds)
+        solution = only_solution(batch.run(problem.request, Settings(), batch.Span(0, 1, 100_000, deadline)))
+        worth, broken = exact_optimum(problem)
+        scale = problem.value.max() * problem.attention.sum()
+        assert clock.steps <= seconds
+        assert certify(problem, solution).not_a_mixture <= 1e-12
+        if broken == 0:
+            assert solution.upper_bound >= float(worth) - 1e-12 * scale
+        stopped += solution.status is Status.STOPPED
+    assert stopped > 0
+
+
+def test_in_steps_the_second_pass_ends_where_it_ends_in_one_go() -> None:
+    for seed in range(40):
+        problem = nearly_collinear(seed)
+        whole = solve(problem)
+        stepwise = solve(problem, deadline=Deadline(lambda: 0.0, 1.0))
+        assert stepwise.status is whole.status
+        assert stepwise.objective == pytest.approx(whole.objective, rel=1e-9)
