@@ -6,6 +6,7 @@ refused in microseconds instead, so that the ones behind it are answered: goodpu
 
 from __future__ import annotations
 
+import math
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -52,12 +53,14 @@ class Admission:
             elif self._mean is not None:
                 self._mean *= DECAY
                 self._deviation *= DECAY
-        if refused and remaining_seconds is not None:
+        if refused:
+            # In whole milliseconds, and without the caller's own time: refusals that read the same cost less.
+            needed_ms = math.ceil(1000 * needed)
             raise OverloadedError(
                 "deadline",
-                f"{1000 * remaining_seconds:.1f} ms left",
-                f"the answer takes up to {1000 * needed:.1f} ms: retry later, or allow more time",
-                retry_seconds=needed,
+                f"under {needed_ms} ms left",
+                f"the answer takes up to {needed_ms} ms: retry later, or allow more time",
+                retry_seconds=needed_ms / 1000,
             )
         try:
             yield

@@ -99,7 +99,11 @@ class Server:
         # More than the streams that are let in: those that are turned away, and reflection.
         streams = ThreadPoolExecutor(settings.max_report_streams + 4, thread_name_prefix="stream")
         self._edge = EdgeInterceptor(
-            self.parts.metrics, self.parts.errors, settings.max_message_bytes, streams
+            self.parts.metrics,
+            self.parts.errors,
+            settings.max_message_bytes,
+            streams,
+            self.parts.admission,
         )
         self._health = health.HealthServicer()
         self._grpc = self._grpc_server()
@@ -177,7 +181,7 @@ class Server:
             ],
         )
         ranker_pb2_grpc.add_RankerServiceServicer_to_server(
-            RankerServicer(parts.decider, parts.metrics, parts.errors, parts.admission), server
+            RankerServicer(parts.decider, parts.metrics, parts.errors), server
         )
         learner_pb2_grpc.add_LearnerServiceServicer_to_server(
             LearnerServicer(parts.store, settings.max_report_streams), server

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from ranker.decision_replay import DecisionReplay
     from ranker.events.records import Outcome
     from ranker.events.store import EventStore
-    from ranker.serving.admission import Admission
     from ranker.serving.error_table import ErrorTable
     from ranker.serving.metrics import Metrics
     from ranker.serving.registry import Registry
@@ -46,29 +44,14 @@ MAX_BATCH = 1000
 class RankerServicer(ranker_pb2_grpc.RankerServiceServicer):
     """Ranks."""
 
-    def __init__(
-        self, decider: Decider, metrics: Metrics, errors: ErrorTable, admission: Admission | None
-    ) -> None:
+    def __init__(self, decider: Decider, metrics: Metrics, errors: ErrorTable) -> None:
         self._decider = decider
         self._metrics = metrics
         self._errors = errors
-        self._admission = admission  # None: every call is answered, in time or not
 
     def Rank(self, request: ranker_pb2.RankRequest, context: grpc.ServicerContext) -> ranker_pb2.RankResponse:
         """Answers one request."""
-        admission = self._admission
-        if admission is None:
-            return self._answer(request)
-        with admission.admitted(context.time_remaining()):
-            started = time.perf_counter()
-            response = self._answer(request)
-
-            def left() -> None:
-                admission.observe(time.perf_counter() - started)
-
-            if not context.add_callback(left):  # the caller is gone already
-                left()
-            return response
+        return self._answer(request)
 
     def BatchRank(
         self, request: ranker_pb2.BatchRankRequest, context: grpc.ServicerContext
