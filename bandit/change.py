@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from bandit.fm import FloatArray
 
 
+SPARSE_CLICKS = 1.0
+"""Variance that a batch has at least: a few clicks where next to none were expected are no normal."""
+
 LEVEL_CLICKS = 500.0
 """Expected clicks' worth of trust that the overall level stays."""
 
@@ -45,7 +48,7 @@ def surprises(belief: Posterior, cells: Cells) -> FloatArray:
 
     Of the cells with row r, with e = n p expected clicks and p the belief's mean,
 
-        z_r = (Σ clicks − L_r Σ e) / √(Σ L_r e (1 − p) + (Σ e (1 − p))² s_r² + (Σ e)² L_r / (Σ' e + c)),
+        z_r = (Σ clicks − L_r Σ e) / √(1 + Σ L_r e (1 − p) + (Σ e (1 − p))² s_r² + (Σ e)² L_r / (Σ' e + c)),
 
     where L_r = (Σ' clicks + c)/(Σ' e + c) is the level of the cells without r, with c = 500 clicks that say
     it is 1: what changes everywhere is no element's fault. s_r is the deviation of the row's linear weight.
@@ -64,7 +67,7 @@ def surprises(belief: Posterior, cells: Cells) -> FloatArray:
     trust = expected.sum() - mean + LEVEL_CLICKS
     level = (cells.num_clicks.sum() - clicks + LEVEL_CLICKS) / trust
     variance = level * noise + np.square(noise * belief.scale.linear) + np.square(mean) * level / trust
-    np.divide(clicks - level * mean, np.sqrt(variance), out=z, where=variance > 0.0)
+    np.divide(clicks - level * mean, np.sqrt(variance + SPARSE_CLICKS), out=z, where=variance > 0.0)
     return z
 
 

@@ -28,7 +28,7 @@ def test_surprise_is_counted_in_standard_deviations() -> None:
     # Each row is expected to have 100 of 200. Beside row 0 came 70 of 100: a level of (70 + 500)/(100 + 500).
     observed = cells([[0], [1]], [200.0, 200.0], [130.0, 70.0])
     level = 570.0 / 600.0
-    deviation = np.sqrt(level * 50.0 + 100.0**2 * level / 600.0)
+    deviation = np.sqrt(1.0 + level * 50.0 + 100.0**2 * level / 600.0)
     z = surprises(certain([0.0, 0.0, 0.0]), observed)
     assert z[0] == pytest.approx((130.0 - level * 100.0) / deviation, rel=1e-4)
     assert z[1] < 0.0
@@ -39,8 +39,14 @@ def test_unsure_belief_is_less_surprised() -> None:
     observed = cells([[0], [1]], [200.0, 200.0], [130.0, 70.0])
     sure, unsure = (surprises(certain([0.0, 0.0], scale), observed)[0] for scale in (1e-6, 0.2))
     level = 570.0 / 600.0
-    variances = [level * 50.0 + 100.0**2 * level / 600.0 + (50.0 * scale) ** 2 for scale in (0.0, 0.2)]
+    variances = [1.0 + level * 50.0 + 100.0**2 * level / 600.0 + (50.0 * scale) ** 2 for scale in (0.0, 0.2)]
     assert unsure / sure == pytest.approx(np.sqrt(variances[0] / variances[1]), rel=1e-4)
+
+
+def test_single_clicks_on_a_rare_row_raise_no_alarm() -> None:
+    # 0.05 clicks expected, one came: 4.4 Poisson deviations, but one click in 20 batches is what they mean.
+    rare = surprises(certain([0.0, 0.0]), cells([[0], [1]], [0.1, 1000.0], [1.0, 500.0]))
+    assert 0.0 < rare[0] < 1.0
 
 
 def test_change_of_the_overall_level_is_no_rows_fault() -> None:
