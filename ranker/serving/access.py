@@ -59,7 +59,9 @@ class Token:
 
     def __post_init__(self) -> None:
         if len(self.sha256) != 64 or not set(self.sha256) <= set("0123456789abcdef"):
-            raise InvalidInputError(f"tokens.{self.name}.sha256", self.sha256, "must be 64 hex digits")
+            # Not the value: it may be the token itself, pasted in place of its hash.
+            found = f"{len(self.sha256)} characters"
+            raise InvalidInputError(f"tokens.{self.name}.sha256", found, "must be 64 hex digits")
         if not self.scopes:
             raise InvalidInputError(f"tokens.{self.name}.scopes", [], f"must name some of {', '.join(Scope)}")
 
@@ -86,7 +88,8 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
 
 def _token(name: str, entry: Any) -> Token:
     if not isinstance(entry, dict) or set(entry) != {"sha256", "scopes"}:
-        found = sorted(entry) if isinstance(entry, dict) else entry
+        # Not the value of a string: it may be the token itself.
+        found = sorted(entry) if isinstance(entry, dict) else type(entry).__name__
         raise InvalidInputError(f"tokens.{name}", found, "must have sha256 and scopes")
     unknown = [scope for scope in entry["scopes"] if scope not in set(Scope)]
     if unknown:

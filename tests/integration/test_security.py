@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import time
 from contextlib import contextmanager
 
@@ -16,7 +18,7 @@ from ranker.cli import app
 from ranker.client import RankerClient
 from ranker.connection import Security, connect, read_security
 from ranker.errors import ForbiddenError, InvalidInputError, StateError, UnauthenticatedError
-from ranker.serving.access import Scope, add_token
+from ranker.serving.access import Scope, add_token, digest, read_tokens
 from ranker.serving.server import Server
 from tests.integration.conftest import settings
 
@@ -129,6 +131,42 @@ def test_tokens_open_what_their_scopes_say(home, tls, tmp_path, make_request):
                 time.sleep(0.05)
             else:
                 pytest.fail("a revoked token still opens")
+
+
+@pytest.mark.parametrize("shape", ["{token}", {"sha256": "{token}", "scopes": ["rank"]}])
+def test_a_token_pasted_into_the_file_is_not_repeated(tmp_path, shape):
+    pasted = "pasted-secret-0123456789"
+    text = json.dumps({"frontend": shape}).replace("{token}", pasted)
+    (tmp_path / "tokens.json").write_text(text)
+    with pytest.raises(InvalidInputError, match=r"tokens\.frontend") as raised:
+        read_tokens(tmp_path / "tokens.json")
+    assert pasted not in str(raised.value)
+
+
+def test_no_secret_is_logged_told_or_measured(home, tls, tmp_path, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    tokens = tmp_path / "tokens.json"
+    good, bad, pasted = add_token(tokens, "frontend", [Scope.RANK]), "unknown-secret", "pasted-secret"
+    told = []
+    with running(home, **tls, tokens=tokens, reload_seconds=0.05) as server:
+        for secret, do in ((good, RankerClient.reload), (bad, RankerClient.versions)):
+            (tmp_path / "token").write_text(secret)
+            access = Security(tmp_path / "ca.pem", token_file=tmp_path / "token")
+            with RankerClient(server.address, security=access) as client:
+                with pytest.raises((ForbiddenError, UnauthenticatedError)) as refused:
+                    do(client)
+                told.append(str(refused.value))
+        tokens.write_text(json.dumps({"frontend": pasted}))
+        deadline = time.monotonic() + 10
+        while "tokens.frontend" not in caplog.text:
+            assert time.monotonic() < deadline, "the broken file is not reported"
+            time.sleep(0.02)
+        told.append(generate_latest(server.parts.metrics.registry).decode())
+    key = (home / "draw.key").read_bytes()
+    private = tls["tls_key"].read_text().splitlines()[1]
+    everything = "\n".join([caplog.text, *capfd.readouterr(), *told])
+    for secret in (good, bad, pasted, digest(good), key.hex(), repr(key)[2:-1], private):
+        assert secret not in everything
 
 
 def test_the_commands_make_and_use_tokens(home, tls, tmp_path):

@@ -77,9 +77,9 @@ def test_a_token_that_is_taken_out_opens_nothing_any_more(tmp_path):
     ("content", "message"),
     [
         ([], "must be an object of tokens by name"),
-        ({"a": 1}, r"tokens.a = 1: must have sha256 and scopes"),
+        ({"a": 1}, r"tokens.a = 'int': must have sha256 and scopes"),
         ({"a": {"sha256": "0" * 64}}, r"tokens.a = \['sha256'\]: must have sha256 and scopes"),
-        ({"a": {"sha256": "0" * 63, "scopes": ["rank"]}}, r"tokens.a.sha256 = '0+': must be 64 hex digits"),
+        ({"a": {"sha256": "0" * 63, "scopes": ["rank"]}}, r"sha256 = '63 characters': must be 64 hex digits"),
         ({"a": {"sha256": "0" * 64, "scopes": ["root"]}}, r"tokens.a.scopes = 'root': must be one of rank"),
         ({"a": {"sha256": "0" * 64, "scopes": []}}, r"tokens.a.scopes = \[\]: must name some of rank"),
     ],
