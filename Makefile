@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-ctr bench-attention bench-replay bench-events bench-overload bench-decisions bench-simulation bench-live clean
+.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-ctr bench-attention bench-replay bench-events bench-overload bench-decisions bench-simulation bench-answerable bench-live clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -52,6 +52,8 @@ bench-decisions: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.decisions --home var/serve
 bench-simulation: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.simulation --data $(DATA)
+bench-answerable: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.replay_answerable
 bench-live: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.simulation_live
 

@@ -24,6 +24,9 @@ MAX_MEAN_WEIGHT_ERRORS = 4.0
 # Below these, neither the value nor its interval means anything: a few rows decide both.
 MIN_EFFECTIVE_ROWS = 100
 MIN_EFFECTIVE_REWARDS = 10
+# Below it, the spread that every interval is made of rests on a few rows, and intervals hold too rarely:
+# `benchmarks/replay_answerable.py`.
+MIN_VARIANCE_ROWS = 50
 
 
 class Verdict(StrEnum):
@@ -56,6 +59,9 @@ class Diagnostics:
     num_matched_rewards: int  # of those, rows with a reward above 0
     effective_rewards: float  # (Σwᵢrᵢ)² / Σ(wᵢrᵢ)²: as many equal rewarded rows would vary as much
     heaviest_share: float  # of the sum of the weights, in the ten heaviest rows
+    variance_rows: (
+        float  # (Σwᵢ²)² / Σwᵢ⁴: as many equal rows would have the spread of which intervals are made
+    )
 
 
 def diagnose(rewards: Floats, weights: Floats) -> Diagnostics:
@@ -79,7 +85,14 @@ def diagnose(rewards: Floats, weights: Floats) -> Diagnostics:
         num_matched_rewards=int(np.count_nonzero(rewards[matched] > 0)),
         effective_rewards=float(np.sum(weighted)) ** 2 / rewarded if rewarded > 0 else 0.0,
         heaviest_share=float(np.sort(weights)[-10:].sum()) / total if total > 0 else 0.0,
+        variance_rows=effective_number(weights**2),
     )
+
+
+def effective_number(parts: Floats) -> float:
+    """Return (Σxᵢ)² / Σxᵢ² of parts ≥ 0: their number where they are equal, 1 where one is all."""
+    squares = float(np.sum(parts**2))
+    return float(np.sum(parts)) ** 2 / squares if squares > 0 else 0.0
 
 
 def answerable(diagnostics: Diagnostics) -> tuple[Answerability, tuple[str, ...], int | None]:
@@ -91,6 +104,9 @@ def answerable(diagnostics: Diagnostics) -> tuple[Answerability, tuple[str, ...]
     if d.effective_sample_size < MIN_EFFECTIVE_ROWS:
         reasons.append(f"effective sample size {d.effective_sample_size:.1f} < {MIN_EFFECTIVE_ROWS}")
         factor = MIN_EFFECTIVE_ROWS / d.effective_sample_size
+    if d.variance_rows < MIN_VARIANCE_ROWS:
+        reasons.append(f"the weights' spread rests on {d.variance_rows:.1f} rows < {MIN_VARIANCE_ROWS}")
+        factor = max(factor, MIN_VARIANCE_ROWS / d.variance_rows)
     if 0 < d.effective_rewards < MIN_EFFECTIVE_REWARDS:
         reasons.append(f"effectively {d.effective_rewards:.1f} rewarded rows < {MIN_EFFECTIVE_REWARDS}")
         factor = max(factor, MIN_EFFECTIVE_REWARDS / d.effective_rewards)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ranker.errors import InvalidInputError
 from ranker.replay import moments as m
-from ranker.replay.diagnostics import Answerability, Diagnostics, answerable
+from ranker.replay.diagnostics import Answerability, Diagnostics, answerable, effective_number
 from ranker.replay.intervals import Interval
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def logged_value(sums: m.Moments, rng: np.random.Generator, *, level: float = 0.
 
 
 def diagnostics_of(sums: m.Moments) -> Diagnostics:
-    """Describe the weights from the sums of one pass."""
+    """Describe the weights from the sums of one pass; `variance_rows` counts blocks, at most 1,000."""
     total = sums.total
     n, weight, squares = total[m.ROWS], total[m.WEIGHTS], total[m.SQUARED_WEIGHTS]
     mean = weight / n
@@ -136,6 +136,7 @@ def diagnostics_of(sums: m.Moments) -> Diagnostics:
         num_matched_rewards=sums.num_matched_rewards,
         effective_rewards=float(total[m.WEIGHTED_REWARDS] ** 2 / rewarded) if rewarded > 0 else 0.0,
         heaviest_share=float(sums.heaviest.sum() / weight) if weight > 0 else 0.0,
+        variance_rows=effective_number(sums.sums[:, m.SQUARED_WEIGHTS]),
     )
 
 

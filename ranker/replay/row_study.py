@@ -9,7 +9,15 @@ import numpy as np
 
 from ranker.errors import InvalidInputError
 from ranker.replay import moments as m
-from ranker.replay.evaluation import WEIGHTING, Estimate, difference, evaluate, logged_value
+from ranker.replay.diagnostics import Answerability, answerable
+from ranker.replay.evaluation import (
+    WEIGHTING,
+    Estimate,
+    diagnostics_of,
+    difference,
+    evaluate,
+    logged_value,
+)
 from ranker.replay.multiple import simultaneous_intervals
 
 if TYPE_CHECKING:
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
 
 SEED = 2021
 HEADLINE = "SNIPS"
-# Segments and stretches with fewer rows tell nothing.
+# Stretches of the log with fewer rows tell nothing.
 MIN_ROWS = 100
 
 
@@ -46,7 +54,7 @@ class PolicyValue:
     estimates: dict[str, Estimate]
     simultaneous: Interval  # of the headline: all policies' cover together
     difference: Change  # to the log, by IPS, paired
-    segments: tuple[Change, ...]  # the same by segment, best first
+    segments: tuple[Change, ...]  # the same by segment that can be answered, best first
     stretches: tuple[Change, ...]  # the value itself along the log, by the headline
 
 
@@ -80,7 +88,7 @@ def _policy(found: PassResult, i: int, name: str, more: tuple[Interval, float]) 
     segments = [
         _change(segment, each[i], level)
         for segment, each in found.segments.items()
-        if each[i].num_rows >= MIN_ROWS
+        if answerable(diagnostics_of(each[i]))[0] is Answerability.ANSWERED
     ]
     stretches = [
         _stretch(str(at), each[i], level)

@@ -86,6 +86,12 @@ def rerun_chunk(captures: Sequence[Captured], first: int, bench: Bench) -> Chunk
     return Chunk({name: np.array(values) for name, values in columns.items()}, totals, flaws)
 
 
+def as_scored(captured: Captured) -> RankRequest:
+    """Returns the request with the scores and the attention that it was answered with."""
+    candidates = replace(captured.request.candidates, ctr=captured.ctr)
+    return replace(captured.request, candidates=candidates, model_version="", attention=captured.attention)
+
+
 def _steps(
     captures: Sequence[Captured], policy: RerunPolicy, snapshot: Snapshot, draw_key: bytes, flaws: Flaws
 ) -> dict[int, tuple[Steps, tuple[RankRequest, RankRequest]]]:
@@ -93,7 +99,7 @@ def _steps(
     rescored: dict[int, RankRequest] = {}
     changed: dict[int, RankRequest] = {}
     for i, captured in enumerate(captures):
-        logged[i] = _as_scored(captured)
+        logged[i] = as_scored(captured)
         rescored[i] = with_scores(captured.request, policy)
         changed[i] = with_limits(rescored[i], policy)
     rates = {i: captured.exploration_ratio for i, captured in enumerate(captures)}
@@ -112,11 +118,6 @@ def _steps(
         else:
             found[i] = (Steps(*steps), (rescored[i], changed[i]))  # type: ignore[arg-type]  # no errors are left
     return found
-
-
-def _as_scored(captured: Captured) -> RankRequest:
-    candidates = replace(captured.request.candidates, ctr=captured.ctr)
-    return replace(captured.request, candidates=candidates, model_version="", attention=captured.attention)
 
 
 def _answered(

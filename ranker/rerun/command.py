@@ -55,17 +55,20 @@ def replay_command(
             raise InvalidInputError(name, value, "is for policies of rows, which say column or chances")
     from ranker.rerun.judgement import judge_policies
     from ranker.rerun.policy_file import AS_LOGGED, read_policy
-    from ranker.rerun.report.page import write_report
+    from ranker.rerun.probe import probe
+    from ranker.rerun.report.page import Page, write_report
     from ranker.rerun.rerun import rerun_log
 
     policies = (AS_LOGGED, *(read_policy(path) for path in policy or ()))
     bench = _bench(policies, home or log / "home")
-    with _progress() as show:
-        rerun = rerun_log(log, bench, out, show)
     names = tuple(each.name for each in policies)
+    with _progress("captured requests") as show:
+        rerun = rerun_log(log, bench, out, show)
+    with _progress("limits and attention") as show:
+        probed = probe(log, rerun.columns, names, bench.snapshots[0], show)
     judgement = judge_policies(rerun.columns, names) if rerun.columns else None
     path = report or out / "report.html"
-    write_report(rerun, judgement, names, path)
+    write_report(Page(rerun, judgement, probed, names), path)
     if as_json:
         typer.echo(json.dumps(summary(rerun, judgement, path)))
     else:
@@ -89,7 +92,7 @@ def _bench(policies: "tuple[RerunPolicy, ...]", home: Path) -> "Bench":
     return Bench(policies, tuple(loaded[each.root] for each in homes), homes[0].draw_key())
 
 
-def _progress() -> Any:
+def _progress(what: str) -> Any:
     """Gives a function that shows (done, total) as a bar on standard error."""
     from contextlib import contextmanager
 
@@ -100,7 +103,7 @@ def _progress() -> Any:
     def shown() -> Any:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-            task = bars.add_task("captured requests")
+            task = bars.add_task(what)
             yield lambda done, total: bars.update(task, completed=done, total=total)
 
     return shown()

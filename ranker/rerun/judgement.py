@@ -86,14 +86,20 @@ def weighted(columns: dict[str, NDArray[Any]], name: str, request: NDArray[np.in
     )
 
 
+def worth_by_request(columns: dict[str, NDArray[Any]], name: str, request: NDArray[np.int64]) -> Floats:
+    """Returns the terms of DR added up by request `(R,)`."""
+    rows = weighted(columns, name, request)
+    terms = rows.baseline_target + rows.weights * (rows.rewards - rows.baseline_logged)
+    return np.bincount(request, terms).astype(np.float64)
+
+
 def _judged(
     columns: dict[str, NDArray[Any]], name: str, request: NDArray[np.int64], how: tuple[float, float]
 ) -> PolicyJudgement:
     level, per_request = how
     rows = weighted(columns, name, request)
     found = evaluate(accumulate(rows), np.random.default_rng(SEED), level=level)
-    terms = rows.baseline_target + rows.weights * (rows.rewards - rows.baseline_logged)
-    worth = np.bincount(request, terms).astype(np.float64)
+    worth = worth_by_request(columns, name, request)
     change = worth - np.bincount(request, rows.rewards)
     segment = np.zeros(len(change), columns["segment"].dtype)
     segment[request] = columns["segment"]

@@ -13,21 +13,18 @@ import numpy as np
 
 from ranker.code_version import code_version
 from ranker.errors import StateError
+from ranker.rerun.frontier import NUM_DRAWS, SHARES, Frontier, Sensitivity, frontier, sensitivity
+from ranker.rerun.predictions import Calibration, Curves, calibration, curves
 from ranker.simulation.click_model import ShrunkRates
-from ranker.simulation.frontier import NUM_DRAWS, SHARES, Frontier, Sensitivity, frontier, sensitivity
 from ranker.simulation.loop import Run, simulate
 from ranker.simulation.parameters import version
 from ranker.simulation.policy import PipelinePolicy
 from ranker.simulation.recorder import LogRecorder
 from ranker.simulation.results import (
-    Calibration,
-    Curves,
     PolicyResult,
     SegmentChange,
     by_day,
-    calibration,
     conversions_by_age,
-    curves,
     policy_result,
     segment_changes,
 )
@@ -139,7 +136,9 @@ def _probed(
 
     frontiers = tuple(frontier(name, asked, policy.snapshot, step) for name in names)
     rng = world.streams.generator("sensitivity")
-    found = sensitivity(parameters.attention, asked, policy.snapshot, rng, step)
+    fit = parameters.attention
+    curve = tuple(np.array(values) for values in (fit.curve, fit.low, fit.high))
+    found = sensitivity(curve, asked, policy.snapshot, rng, step)
     progress("limits and attention", total, total)
     return frontiers, found
 

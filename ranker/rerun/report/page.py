@@ -2,56 +2,88 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ranker.replay.report.plots import segments_plot, values_plot
-from ranker.report.page import Card, render_page
+from ranker.report.page import Card, percent, render_page
 from ranker.rerun.judgement import HEADLINE
+from ranker.rerun.probe import NUM_PROBED
+from ranker.rerun.report.model_plots import drift_plot, frontier_plot, predictions_plot, sensitivity_plot
 from ranker.rerun.report.plots import CAUSE_COLOURS, causes_plot, movers_plot
 
 if TYPE_CHECKING:
     from ranker.replay.intervals import Interval
     from ranker.rerun.judgement import Judgement
+    from ranker.rerun.probe import Probe
     from ranker.rerun.rerun import Rerun
 
 
 SHOWN = (HEADLINE, "IPS", "SNIPS", "Switch-DR", "DRos")
 
 
-def write_report(rerun: Rerun, judgement: Judgement | None, names: tuple[str, ...], path: Path) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Page:
+    """What the report shows; policies in the order of their names, the logged one first."""
+
+    rerun: Rerun
+    judgement: Judgement | None  # None: no request has all of its rewards
+    probe: Probe
+    names: tuple[str, ...]
+
+
+def write_report(page: Page, path: Path) -> None:
     """Writes the report; it opens anywhere, also without a network."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(rerun, judgement, names), encoding="utf-8")
+    path.write_text(render(page), encoding="utf-8")
 
 
-def render(rerun: Rerun, judgement: Judgement | None, names: tuple[str, ...]) -> str:
-    """Returns the page; policies in the order of their names, the logged one first."""
-    totals = {name: rerun.totals[name] for name in names if name in rerun.totals}
+def render(page: Page) -> str:
+    """Returns the page."""
+    rerun, judgement = page.rerun, page.judgement
+    totals = {name: rerun.totals[name] for name in page.names if name in rerun.totals}
     movers = [name for name, each in totals.items() if each.candidates]
-    plots = {"causes": causes_plot(totals)} if totals else {"causes": ""}
+    plots = {"causes": causes_plot(totals) if totals else ""}
     plots |= {f"movers {name}": movers_plot(name, totals[name]) for name in movers}
-    plots |= {"segments": "", "values": ""}
-    if judgement is not None:
-        segmented = [each for each in judgement.policies if each.segments]
-        # The first policy is the log's own: where it is alone, its changes say what this release changed.
-        if segmented:
-            plots["segments"] = segments_plot(segmented[1:] or segmented, "request")
-        logged = (judgement.logged_value, judgement.logged_interval)
-        plots["values"] = values_plot(judgement.policies, logged, SHOWN, "request")
     return render_page(
         Path(__file__).parent / "page.html",
-        plots,
-        {"number": _number, "signed": _signed, "interval": _interval},
+        plots | _value_plots(judgement) | _model_plots(page.probe),
+        {"number": _number, "signed": _signed, "interval": _interval, "percent": percent},
         judgement=judgement,
+        probe=page.probe,
         totals=totals,
         movers=movers,
         flaws=rerun.flaws,
         causes=list(CAUSE_COLOURS),
         headline=HEADLINE,
-        cards=_cards(rerun, judgement, names),
+        cards=_cards(rerun, judgement, page.names),
         num_reruns=max((each.reruns for each in totals.values()), default=0),
+        num_probed=NUM_PROBED,
     )
+
+
+def _value_plots(judgement: Judgement | None) -> dict[str, str]:
+    if judgement is None:
+        return {"segments": "", "values": ""}
+    segmented = [each for each in judgement.policies if each.segments]
+    # The first policy is the log's own: where it is alone, its changes say what this release changed.
+    shown = segmented[1:] or segmented
+    logged = (judgement.logged_value, judgement.logged_interval)
+    return {
+        "segments": segments_plot(shown, "request") if shown else "",
+        "values": values_plot(judgement.policies, logged, SHOWN, "request"),
+    }
+
+
+def _model_plots(probe: Probe) -> dict[str, str]:
+    has_predictions = probe.calibration is not None and probe.curves is not None
+    return {
+        "frontier": frontier_plot(probe.frontiers) if probe.frontiers else "",
+        "predictions": predictions_plot(probe.calibration, probe.curves) if has_predictions else "",  # type: ignore[arg-type]  # both are there
+        "sensitivity": "" if probe.sensitivity is None else sensitivity_plot(probe.sensitivity),
+        "drift": "" if probe.drift is None else drift_plot(probe.drift),
+    }
 
 
 def _cards(rerun: Rerun, judgement: Judgement | None, names: tuple[str, ...]) -> list[Card]:

@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranker.report.page import Card, percent, render_page
+from ranker.rerun.report.model_plots import frontier_plot, predictions_plot, sensitivity_plot
 from ranker.simulation.parameters import read_parameters
 from ranker.simulation.report.plots import (
     conversions_plot,
     days_plot,
-    frontier_plot,
-    predictions_plot,
     segments_plot,
-    sensitivity_plot,
     values_plot,
 )
 from ranker.simulation.study import AGES_SECONDS, NUM_PROBED
 
 if TYPE_CHECKING:
-    from ranker.simulation.frontier import Sensitivity
+    from ranker.rerun.frontier import Sensitivity
     from ranker.simulation.results import Mean
     from ranker.simulation.study import Study
 

@@ -6,19 +6,44 @@ import numpy as np
 import pytest
 
 from ranker.errors import InvalidInputError
-from ranker.replay.diagnostics import Diagnostics, Verdict, diagnose, judge, rows_needed
+from ranker.replay.diagnostics import (
+    Answerability,
+    Diagnostics,
+    Verdict,
+    answerable,
+    diagnose,
+    judge,
+    rows_needed,
+)
 from ranker.replay.intervals import Interval
 
 
 def test_equal_weights_count_every_row() -> None:
     found = diagnose(np.array([1.0, 0.0, 0.0, 1.0]), np.ones(4))
-    assert found == Diagnostics(4, 4.0, 1.0, 0.0, 1.0, 4, 2, 2.0, 1.0)
+    assert found == Diagnostics(4, 4.0, 1.0, 0.0, 1.0, 4, 2, 2.0, 1.0, 4.0)
 
 
 def test_one_heavy_row_counts_as_about_one() -> None:
     found = diagnose(np.array([0.0, 1.0, 1.0, 1.0]), np.array([4.0, 0.0, 0.0, 0.0]))
     assert found.effective_sample_size == 1
     assert (found.num_matched, found.num_matched_rewards) == (1, 0)
+
+
+def test_a_spread_that_rests_on_a_few_heavy_rows_is_no_answer() -> None:
+    # 40 rows of weight 10 among 9,960 of weight 0.964: many effective rows, and the intervals rest on 40.
+    weights = np.full(10_000, (10_000 - 400) / 9960)
+    weights[:40] = 10.0
+    rewards = np.tile([0.0, 1.0], 5000)
+    found = diagnose(rewards, weights)
+    # Σw² = 4,000 + 9,254; Σw⁴ = 400,000 + 8,597
+    assert found.variance_rows == pytest.approx(13_253.1**2 / 408_597, rel=1e-3)
+    assert answerable(found)[0] is Answerability.ANSWERED
+    weights[:40], weights[40:] = 50.0, (10_000 - 2000) / 9960
+    # Σw² = 100,000 + 6,426; Σw⁴ = 250,000,000 + 4,146
+    verdict, reasons, needed = answerable(diagnose(rewards, weights))
+    assert verdict is Answerability.NOT_ANSWERABLE
+    assert reasons == ("the weights' spread rests on 45.3 rows < 50",)
+    assert needed == pytest.approx(10_000 * 50 / 45.3, rel=1e-3)
 
 
 def test_without_support_there_is_no_effective_row() -> None:

@@ -99,11 +99,11 @@ def test_the_gate_takes_every_format_and_a_policy_file(tmp_path: Path, kind: str
 
 
 def test_rows_of_our_own_export_are_weighed_too(tmp_path: Path) -> None:
-    write_log(tmp_path, [request(i) for i in range(300)], clicks=lambda d: float(d.shown[0].ctr > 0.3))
+    write_log(tmp_path, [request(i) for i in range(500)], clicks=lambda d: float(d.shown[0].ctr > 0.3))
     (tmp_path / "p.toml").write_text('name = "first"\n[chances]\nad0 = [1.0]')
     out = ["--out", str(tmp_path / "out"), "--segment", "device"]
     found = ask("replay", str(tmp_path / "log"), "--policy", str(tmp_path / "p.toml"), *out)
-    assert (found["num_rows"], found["logged_value"]) == (300, pytest.approx(0.6, abs=0.15))
+    assert (found["num_rows"], found["logged_value"]) == (500, pytest.approx(0.6, abs=0.15))
     (policy,) = found["policies"]  # type: ignore[misc]
     assert policy["estimates"]["SNIPS"]["value"] == 1.0  # ad0 is clicked whenever it is shown
     assert {each["name"] for each in policy["segments"]} == {"1", "2"}

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ranker.simulation.parameters import AttentionFit
-    from ranker.slate import Decision, RankRequest
+    from ranker.slate import ConstraintReport, Decision, RankRequest
     from ranker.snapshot import Snapshot
 
     Floats: TypeAlias = NDArray[np.float64]
@@ -39,6 +38,7 @@ class Frontier:
     objective: Floats
     slope: Floats  # what one more unit of the limit would change, by the duals
     use: Floats  # in the limit's own unit
+    is_share: bool = True  # the unit: share of attention
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,40 +57,44 @@ class Sensitivity:
 def frontier(
     name: str, requests: Sequence[RankRequest], snapshot: Snapshot, progress: Callable[[], None]
 ) -> Frontier:
-    """Solves the requests at every limit of one constraint, without exploration."""
+    """Solves the requests at every limit of one constraint, which all of them have; without exploration."""
     first = requests[0]
-    place = [c.name for c in first.constraints].index(name)
-    constraint = first.constraints[place]
+    constraint = next(c for c in first.constraints if c.name == name)
     limits = SHARES if constraint.basis is Basis.SHARE_OF_ATTENTION else SHARES * 2 * constraint.limit
     limits = np.unique(np.append(limits, constraint.limit))
     unit = float(first.attention.sum()) if constraint.basis is Basis.SHARE_OF_ATTENTION else 1.0  # type: ignore[union-attr]
     sign = -1.0 if constraint.relation is Relation.AT_LEAST else 1.0
     found = []
     for limit in limits.tolist():
-        changed = tuple(replace(c, limit=limit) if c.name == name else c for c in first.constraints)
-        decisions = _decided([replace(each, constraints=changed) for each in requests], snapshot)
+        decisions = _decided([_with_limit(each, name, limit) for each in requests], snapshot)
         found.append(
             [
                 np.mean([d.expected_objective for d in decisions]),
-                sign * unit * np.mean([d.constraints[place].dual for d in decisions]),
-                np.mean([d.constraints[place].expected_use for d in decisions]) / unit,
+                sign * unit * np.mean([_report(d, name).dual for d in decisions]),
+                np.mean([_report(d, name).expected_use for d in decisions]) / unit,
             ]
         )
         progress()
     objective, slope, use = np.array(found).T
-    return Frontier(name, constraint.limit, constraint.relation.value, limits, objective, slope, use)
+    is_share = constraint.basis is Basis.SHARE_OF_ATTENTION
+    return Frontier(
+        name, constraint.limit, constraint.relation.value, limits, objective, slope, use, is_share
+    )
 
 
 def sensitivity(
-    fit: AttentionFit,
+    fit: tuple[Floats, ...],
     requests: Sequence[RankRequest],
     snapshot: Snapshot,
     rng: np.random.Generator,
     progress: Callable[[], None],
 ) -> Sensitivity:
-    """Solves the requests for curves drawn by the attention's 95 % intervals, normal and non-increasing."""
+    """Solves the requests for curves drawn by the attention's 95 % intervals, normal and non-increasing.
+
+    `fit` holds the curve and the ends of its intervals, each at least as long as the requests' slates.
+    """
     k = requests[0].num_positions
-    curve, low, high = (np.array(values[:k]) for values in (fit.curve, fit.low, fit.high))
+    curve, low, high = (values[:k] for values in fit)
     noise = rng.standard_normal((NUM_DRAWS, k)) * (high - low) / (2 * _Z95)
     draws = np.clip(np.minimum.accumulate(curve + noise, axis=1), 1e-6, 1.0)
     ours = [_expected_attention(d) for d in _decided(_looked_at(requests, curve), snapshot)]
@@ -105,6 +109,15 @@ def sensitivity(
     return Sensitivity(
         curve, low, high, draws, objective, np.array(value_if), 1.0 - np.array(value_if) / np.array(best_if)
     )
+
+
+def _with_limit(request: RankRequest, name: str, limit: float) -> RankRequest:
+    changed = tuple(replace(c, limit=limit) if c.name == name else c for c in request.constraints)
+    return replace(request, constraints=changed)
+
+
+def _report(decision: Decision, name: str) -> ConstraintReport:
+    return next(c for c in decision.constraints if c.name == name)
 
 
 def _looked_at(requests: Sequence[RankRequest], attention: Floats) -> list[RankRequest]:
