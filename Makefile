@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-ctr bench-attention bench-replay bench-events bench-overload bench-decisions bench-simulation bench-answerable bench-live clean
+.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-ctr bench-attention bench-replay bench-events bench-overload bench-decisions bench-simulation bench-answerable bench-live bench-nas clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -37,6 +37,8 @@ bench-creatives: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.creatives_arena --data $(DATA)
 bench-ctr: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.ctr --data $(DATA)
+bench-nas: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.nas_tables --table $(DATA)/nas_bench_201/nas_bench_201.npz --docs docs
 bench-attention: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.attention --data $(DATA)
 bench-replay: .venv/dev.stamp

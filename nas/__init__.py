@@ -1,0 +1,1 @@
+"""Architecture search: spaces, strategies behind one ask/tell Protocol, latency prediction."""

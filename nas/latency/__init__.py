@@ -1,0 +1,1 @@
+"""Latency of architectures: a lookup table fitted to whole models, a learned residual, an honest bound."""

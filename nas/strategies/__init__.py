@@ -1,0 +1,1 @@
+"""Search strategies, one a file, behind `nas.trial.Strategy`."""
