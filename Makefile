@@ -32,9 +32,8 @@ bench-every-slate: .venv/dev.stamp
 bench-creatives-stress: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.creatives_stress --data $(DATA)
 bench-creatives: .venv/dev.stamp
-	$(BIN)/python -m benchmarks.creatives --data $(DATA)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.creatives --data $(DATA) --docs docs $(FLAGS)
 	$(BIN)/python -m benchmarks.creatives_off_policy
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.creatives_arena --data $(DATA)
 bench-ctr: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.ctr --data $(DATA)
 bench-nas: .venv/dev.stamp

@@ -1,143 +1,128 @@
-"""The shipped policy beside its rivals on listed worlds: regret by seed, a plot, JSON last.
-
-    python -m benchmarks.creatives_arena --data DIR [--out var/bench-creatives] [--worlds autoco,aes]
-        [--policies "NAME;NAME"] [--seeds 20] [--slow-seeds 3]
-
-DIR holds autoco_world/autoco_world.npz and aes_creative_elements/ctr_online.txt. A run that is in --out
-already is not repeated, so an interrupted benchmark goes on where it stopped. Policies marked slow play fewer
-seeds. One process: set OMP_NUM_THREADS=1 for comparable times.
-"""
+"""Who plays where: the worlds and the policies of `benchmarks.creatives`."""
 
 from __future__ import annotations
 
-import argparse
-import json
-from functools import partial
+import hashlib
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+import bandit
+from benchmarks import creatives_autoco, creatives_libraries, creatives_ours, creatives_rivals
 from benchmarks.creatives_autoco import AutoCo, Variant
+from benchmarks.creatives_generated import Knobs, generate
 from benchmarks.creatives_libraries import VW_OPTIONS, MabWiser, VowpalWabbit
 from benchmarks.creatives_ours import Shipped
-from benchmarks.creatives_rivals import Independent, OneHot, Uniform, all_pairs
-from benchmarks.creatives_tables import aes, autoco, play
+from benchmarks.creatives_public import adult, mushroom
+from benchmarks.creatives_rivals import Independent, OneHot, Uniform
+from benchmarks.creatives_tables import aes, autoco
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.creatives_tables import Policy, Table
 
-    Make = Callable[[Table, int], Policy]
-
-TREE = ((0, 2), (2, 3))
-"""AES: text colour hangs on the background, font on text colour."""
-POLICIES: dict[str, Make] = {
-    "shipped": Shipped,
-    "random": Uniform,
-    "independent TS": Independent,
-    "independent TS, by creative": partial(Independent, shared=True),
-    "one-hot LinTS": OneHot,
-    "logistic TS": partial(OneHot, logistic=True, scale=1.0),
-    "logistic TS, scale 0.7": partial(OneHot, logistic=True, scale=0.7),
-    "logistic TS, all pairs": lambda table, seed: OneHot(table, seed, True, 1.0, all_pairs(table)),
-    "LinTS on AES's tree": lambda table, seed: OneHot(table, seed, False, 0.005, TREE),
+SOURCES: dict[type[Any], list[str]] = {
+    Shipped: [creatives_ours.__file__, *sorted(map(str, Path(bandit.__path__[0]).glob("*.py")))],
+    **{policy: [creatives_rivals.__file__] for policy in (Uniform, Independent, OneHot)},
+    **{policy: [creatives_libraries.__file__] for policy in (VowpalWabbit, MabWiser)},
+    AutoCo: [creatives_autoco.__file__],
 }
-SLOW: dict[str, Make] = {
-    "FM-TS mean-field": partial(AutoCo, variant=Variant(searches=False)),
-    "AutoCO repaired": AutoCo,
-    "AutoCO as released": partial(AutoCo, variant=Variant(restarts=True, num_draws=0)),
-    "MABWiser": MabWiser,
-    "VW bag": partial(VowpalWabbit, options=VW_OPTIONS["bag"]),
-    "VW squarecb": partial(VowpalWabbit, options=VW_OPTIONS["squarecb"]),
-    "VW cover": partial(VowpalWabbit, options=VW_OPTIONS["cover"]),
-    "VW regcb": partial(VowpalWabbit, options=VW_OPTIONS["regcb"]),
+
+
+@dataclass(frozen=True)
+class Player:
+    """A policy with its settings; `slow` ones play fewer seeds; `worlds`: where, everywhere by default."""
+
+    policy: type[Any]
+    settings: dict[str, Any] = field(default_factory=dict)
+    slow: bool = False
+    worlds: tuple[str, ...] = ()
+
+    def on(self, table: Table, seed: int) -> Policy:
+        """Makes the policy."""
+        made: Policy = self.policy(table, seed, **self.settings)
+        return made
+
+    @property
+    def digest(self) -> str:
+        """Identifies the settings and the code of the policy."""
+        code = b"".join(Path(name).read_bytes() for name in SOURCES[self.policy])
+        return hashlib.sha256(repr(self.settings).encode() + code).hexdigest()[:12]
+
+
+LISTED = ("autoco", "aes")
+PUBLIC = ("adult", "mushroom")
+TWO = ("adult", "mushroom", "autoco")
+PLAYERS = {
+    "shipped": Player(Shipped),
+    "random": Player(Uniform),
+    "independent TS": Player(Independent),
+    "independent TS, by creative": Player(Independent, {"shared": True}),
+    "one-hot LinTS": Player(OneHot),
+    "logistic TS": Player(OneHot, {"logistic": True, "scale": 1.0}),
+    "logistic TS, scale 0.7": Player(OneHot, {"logistic": True, "scale": 0.7}),
+    "logistic TS, scale 0.5": Player(OneHot, {"logistic": True, "scale": 0.5}),
+    "AES: LinTS on the tree": Player(OneHot, {"pairs": "tree"}, worlds=("aes",)),
+    "logistic TS on the tree, scale 0.5": Player(
+        OneHot, {"logistic": True, "scale": 0.5, "pairs": "tree"}, worlds=("aes",)
+    ),
+    "LinTS, context pairs": Player(OneHot, {"pairs": "context"}, slow=True, worlds=PUBLIC),
+    "logistic TS, context pairs": Player(
+        OneHot, {"logistic": True, "scale": 1.0, "pairs": "context"}, slow=True, worlds=PUBLIC
+    ),
+    "VW bag": Player(VowpalWabbit, {"options": VW_OPTIONS["bag"]}, slow=True, worlds=TWO),
+    "VW squarecb": Player(VowpalWabbit, {"options": VW_OPTIONS["squarecb"]}, slow=True, worlds=TWO),
+    "VW cover": Player(VowpalWabbit, {"options": VW_OPTIONS["cover"]}, slow=True, worlds=TWO),
+    "VW regcb": Player(VowpalWabbit, {"options": VW_OPTIONS["regcb"]}, slow=True, worlds=TWO),
+    "MABWiser": Player(MabWiser, slow=True),
+    "FM-TS mean-field": Player(AutoCo, {"variant": Variant(searches=False)}, slow=True, worlds=TWO),
+    "AutoCO repaired": Player(AutoCo, {"variant": Variant()}, slow=True, worlds=TWO),
+    "AutoCO as released": Player(
+        AutoCo, {"variant": Variant(restarts=True, num_draws=0)}, slow=True, worlds=TWO
+    ),
 }
-WORLDS = {"autoco": "autoco_world/autoco_world.npz", "aes": "aes_creative_elements/ctr_online.txt"}
-ONLY = {"LinTS on AES's tree": "aes", "logistic TS, all pairs": "aes"}
+KNOBS = {
+    "interactions 0 %": Knobs(),
+    "interactions 2 %": Knobs(interactions=0.02),
+    "interactions 20 %": Knobs(interactions=0.2),
+    "interactions 50 %": Knobs(interactions=0.5),
+    "click rate × 0.1": Knobs(interactions=0.02, ctr=0.005),
+    "churn 5 % a day": Knobs(interactions=0.02, churn=0.05),
+    "drift 10 % a day": Knobs(interactions=0.02, drift=0.1),
+    "delay 10,000": Knobs(interactions=0.02, delay=10_000),
+    "delay 50,000": Knobs(interactions=0.02, delay=50_000),
+}
+PUBLISHED: dict[str, tuple[str, Callable[[Path], Table]]] = {
+    "autoco": ("autoco_world/autoco_world.npz", autoco),
+    "aes": ("aes_creative_elements/ctr_online.txt", aes),
+    "adult": ("autoco_public", adult),
+    "mushroom": ("autoco_public", mushroom),
+}
+ON_KNOBS = ("shipped", "random", "logistic TS", "logistic TS, scale 0.5", "logistic TS, all pairs")
+PLAYERS["logistic TS, all pairs"] = Player(
+    OneHot, {"logistic": True, "scale": 1.0, "pairs": "all"}, worlds=("aes", *KNOBS)
+)
 
 
-def summary(runs: list[dict[str, float]]) -> dict[str, float]:
-    whole = np.array([run["regret"] for run in runs])
-    return {
-        "seeds": len(runs),
-        "mean": round(float(whole.mean()), 1),
-        "sd": round(float(whole.std(ddof=1)), 1) if len(runs) > 1 else float("nan"),
-        "worst": round(float(whole.max()), 1),
-        "quarter": round(float(np.mean([run["quarter"] for run in runs])), 1),
-        "seconds": round(float(np.mean([run["seconds"] for run in runs])), 1),
-    }
+def plays(name: str, world: str) -> bool:
+    """Tells whether a policy takes part in a world."""
+    worlds = PLAYERS[name].worlds
+    return name in ON_KNOBS if world in KNOBS else not worlds or world in worlds
 
 
-def run_of(path: Path, table: Table, make: Make, seed: int) -> dict[str, float]:
-    if path.exists():
-        found: dict[str, float] = json.loads(path.read_text())
-        return found
-    began = perf_counter()
-    regrets = play(table, make(table, seed), seed)
-    first = len(regrets) // 4 + 1
-    run = {
-        "regret": sum(regrets),
-        "quarter": sum(regrets[:first]),
-        "seconds": perf_counter() - began,
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(run))
-    return run
+@cache
+def published(world: str, data: Path) -> Table:
+    """Reads a published world."""
+    path, read = PUBLISHED[world]
+    return read(data / path)
 
 
-def plot(figures: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    sheet, axes = pyplot.subplots(1, len(figures), figsize=(5.5 * len(figures), 4.2), squeeze=False)
-    for axis, (world, rows) in zip(axes[0], figures.items(), strict=True):
-        ordered = sorted(rows.items(), key=lambda item: -item[1]["mean"])
-        names = [f"{name} ({row['seeds']:.0f})" for name, row in ordered]
-        means = [row["mean"] for _, row in ordered]
-        colours = ["#c2410c" if name == "shipped" else "#94a3b8" for name, _ in ordered]
-        axis.barh(names, means, color=colours)
-        axis.plot([row["worst"] for _, row in ordered], names, "k|", markersize=9)
-        axis.set_xscale("log")
-        axis.set_xlabel("regret in clicks, mean of the seeds in brackets; | worst seed")
-        axis.set_title(world)
-        axis.tick_params(labelsize=8)
-        axis.spines[["top", "right"]].set_visible(False)
-    sheet.tight_layout()
-    sheet.savefig(path, metadata={"Date": None})
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=Path("var/bench-creatives"))
-    parser.add_argument("--worlds", default="autoco,aes")
-    parser.add_argument("--policies", help="names, split by semicolons; all by default")
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--slow-seeds", type=int, default=3)
-    options = parser.parse_args()
-    wanted = options.policies.split(";") if options.policies else None
-    figures: dict[str, dict[str, dict[str, float]]] = {}
-    for world in options.worlds.split(","):
-        table = {"autoco": autoco, "aes": aes}[world](options.data / WORLDS[world])
-        figures[world] = {}
-        for name, make in (POLICIES | SLOW).items():
-            if (wanted is not None and name not in wanted) or ONLY.get(name, world) != world:
-                continue
-            seeds = options.slow_seeds if name in SLOW else options.seeds
-            paths = [options.out / f"{world}/{name}/{seed}.json" for seed in range(seeds)]
-            runs = [run_of(path, table, make, seed) for seed, path in enumerate(paths)]
-            figures[world][name] = summary(runs)
-            print(f"{world:7} {name:28} {figures[world][name]}", flush=True)
-    plot(figures, options.out / "regret.svg")
-    print(json.dumps(figures))
-
-
-if __name__ == "__main__":
-    main()
+def table_of(world: str, data: Path | None, seed: int) -> Table:
+    """Reads a published world, or draws one of our own: a new one for each seed."""
+    if world in KNOBS:
+        return generate(KNOBS[world], seed)
+    if data is None:
+        raise SystemExit(f"--data is missing: {world} is read from there")
+    return published(world, data)

@@ -54,11 +54,12 @@ class AutoCo:
         self.impressions, self.clicks = np.zeros((2, *table.feasible.shape))
         self.generator = torch.Generator().manual_seed(seed)
         self._reset()
-        self.winners = self._winners()
 
     def __call__(self, items: Indices, rng: np.random.Generator) -> Indices:
         """Chooses a creative for each impression."""
-        return self.winners[items, rng.integers(self.winners.shape[1], size=items.size)]
+        distinct, place = np.unique(items, return_inverse=True)
+        winners = self._winners(distinct)
+        return winners[place, rng.integers(winners.shape[1], size=items.size)]
 
     def learn(self, items: Indices, chosen: Indices, clicks: Floats) -> None:
         """Adds the counts, refits, makes a new pool."""
@@ -67,7 +68,6 @@ class AutoCo:
         if self.variant.restarts:
             self._reset()
         self._fit()
-        self.winners = self._winners()
 
     def _reset(self) -> None:
         size = 1 + len(OPERATORS) * self.variant.dim
@@ -129,13 +129,14 @@ class AutoCo:
             optimiser.step()
 
     @torch.no_grad()
-    def _winners(self) -> Indices:
+    def _winners(self, items: Indices) -> Indices:
         num_draws = max(1, self.variant.num_draws)
-        winners = np.empty((len(self.feasible), num_draws), np.int64)
-        rows = self.rows.flatten(0, 1)
+        feasible = self.feasible[items]
+        winners = np.empty((items.size, num_draws), np.int64)
+        rows = self.rows[torch.from_numpy(items)].flatten(0, 1)
         for m in range(num_draws):
             noise = torch.randn(self.loc.shape, generator=self.generator)
             scale = torch.nn.functional.softplus(self.rho) if self.variant.num_draws else 0.0
-            z = self._logits(self.loc + scale * noise, rows, self._gates()).reshape(self.feasible.shape)
-            winners[:, m] = np.where(self.feasible, z.numpy(), -np.inf).argmax(axis=1)
+            z = self._logits(self.loc + scale * noise, rows, self._gates()).reshape(feasible.shape)
+            winners[:, m] = np.where(feasible, z.numpy(), -np.inf).argmax(axis=1)
         return winners

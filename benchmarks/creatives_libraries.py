@@ -50,13 +50,17 @@ class VowpalWabbit:
 
     def learn(self, items: Indices, chosen: Indices, clicks: Floats) -> None:
         """Learns one impression after the other, with the chances under which they were chosen."""
-        chances = {item: self._chances(item) for item in np.unique(items).tolist()}
         for item, creative, click in zip(items.tolist(), chosen.tolist(), clicks.tolist(), strict=True):
             place = int(np.searchsorted(self.feasible[item], creative))
             lines = [self.shared[item], *(self.actions[c] for c in self.feasible[item])]
-            lines[place + 1] = f"0:{-click}:{chances[item][place]} {lines[place + 1]}"
+            lines[place + 1] = f"0:{-click}:{self._logged(item)[place]} {lines[place + 1]}"
             self.workspace.learn(lines)
         self.chances = {}
+
+    def _logged(self, item: int) -> Floats:
+        """The chances under which the item was shown: uniform in the warm-up, when nobody asked."""
+        count = self.feasible[item].size
+        return self.chances.get(item, np.full(count, 1.0 / count))
 
     def _chances(self, item: int) -> Floats:
         if item not in self.chances:
@@ -85,9 +89,12 @@ class MabWiser:
 
     def __call__(self, items: Indices, rng: np.random.Generator) -> Indices:
         """Chooses a creative for each impression."""
-        num_draws = 1 if self.context.shape[1] else 32
-        winners = np.stack([self._winners() for _ in range(num_draws)], axis=1)
-        return winners[items, rng.integers(num_draws, size=items.size)]
+        if self.context.shape[1]:
+            distinct, place = np.unique(items, return_inverse=True)
+            return self._winners(distinct)[place]
+        # Without a context each call is one draw of Thompson sampling for everybody.
+        winners = np.concatenate([self._winners(np.zeros(1, np.int64)) for _ in range(32)])
+        return winners[rng.integers(winners.size, size=items.size)]
 
     def learn(self, items: Indices, chosen: Indices, clicks: Floats) -> None:
         """Updates the arms that were shown."""
@@ -96,10 +103,9 @@ class MabWiser:
         learn(chosen, clicks, contexts)
         self.is_fitted = True
 
-    def _winners(self) -> Indices:
-        contexts = self.context if self.context.shape[1] else None
-        found = self.bandit.predict_expectations(contexts)
+    def _winners(self, items: Indices) -> Indices:
+        found = self.bandit.predict_expectations(self.context[items] if self.context.shape[1] else None)
         rows = found if isinstance(found, list) else [found]
         scores = np.array([[row[arm] for arm in range(self.feasible.shape[1])] for row in rows])
-        winners: Indices = np.where(self.feasible, scores, -np.inf).argmax(axis=1)
+        winners: Indices = np.where(self.feasible[items], scores, -np.inf).argmax(axis=1)
         return winners

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from benchmarks.creatives_tables import Table
@@ -61,7 +63,7 @@ class Independent:
 
 
 class OneHot:
-    """Thompson sampling with a Gaussian belief about one-hot weights; `edges` adds the pairs of fields named.
+    """Thompson sampling with a Gaussian belief about one-hot weights; `pairs` adds pairs of fields, by PAIRS.
 
     Linear: regression of the click with A = 0.1 I + Σ x xᵀ, draws from N(A⁻¹ b, scale · A⁻¹); with
     scale = 0.005 this is the vertex model of Chen et al. (2021), with the edges of their tree their AES.
@@ -74,12 +76,12 @@ class OneHot:
         seed: int,
         logistic: bool = False,
         scale: float = 0.005,
-        edges: tuple[tuple[int, int], ...] = (),
+        pairs: str = "none",
     ) -> None:
         self.feasible, self.logistic, self.scale = table.feasible, logistic, scale
         columns = [table.rows[..., f].astype(np.int64) for f in range(table.rows.shape[-1])]
         size = int(table.rows.max()) + 1
-        for f, g in edges:
+        for f, g in PAIRS[pairs](table):
             pair = columns[f] * size + columns[g]
             distinct, number = np.unique(pair, return_inverse=True)
             columns.append(number.reshape(pair.shape) + size)
@@ -87,50 +89,80 @@ class OneHot:
         self.rows = np.stack([*columns, np.full(columns[0].shape, size)], axis=-1)
         self.size = size + 1
         self.impressions, self.clicks = np.zeros((2, *table.feasible.shape))
-        self.mode = np.zeros(self.size)
+        self.mode: Floats = np.zeros(self.size)
         self.rng = np.random.default_rng([seed, 1])
-        self.winners = self._winners()
+        self.pool = self.fitted(POOL, self.scale)
 
     def __call__(self, items: Indices, rng: np.random.Generator) -> Indices:
-        """Chooses a creative for each impression."""
-        return self.winners[items, rng.integers(POOL, size=items.size)]
+        """Chooses a creative for each impression, by one of the pool's draws."""
+        chosen = np.empty(items.size, np.int64)
+        draws = rng.integers(POOL, size=items.size)
+        for item in np.unique(items):
+            where = items == item
+            scores = self.pool[self.rows[item]].sum(axis=1)
+            winners = np.where(self.feasible[item][:, None], scores, -np.inf).argmax(axis=0)
+            chosen[where] = winners[draws[where]]
+        return chosen
 
     def learn(self, items: Indices, chosen: Indices, clicks: Floats) -> None:
         """Adds the counts and makes a new pool."""
         np.add.at(self.impressions, (items, chosen), 1.0)
         np.add.at(self.clicks, (items, chosen), clicks)
-        self.winners = self._winners()
+        self.pool = self.fitted(POOL, self.scale)
 
-    def _winners(self) -> Indices:
+    def fitted(self, num_draws: int, scale: float) -> Floats:
+        """Fits the weights to the counts; returns draws of them, (D, num_draws)."""
         seen = self.impressions > 0
-        n, k, rows = self.impressions[seen], self.clicks[seen], self.rows[seen]
+        rows, place = np.unique(self.rows[seen], axis=0, return_inverse=True)
+        # `bincount` of no rows at all counts integers.
+        n, k = (
+            np.bincount(place.ravel(), x[seen], len(rows)).astype(np.float64)
+            for x in (self.impressions, self.clicks)
+        )
         design = np.zeros((len(rows), self.size))
         np.put_along_axis(design, rows, 1.0, axis=1)
         if self.logistic:
-            precision = np.full(self.size, 1.0 / 0.3**2)
-            precision[-1] = 1.0 / 9.0
-            information = np.diag(precision)
-            for _ in range(8):
-                p = 1.0 / (1.0 + np.exp(-design @ self.mode))
-                information = np.diag(precision) + (design * (n * p * (1.0 - p))[:, None]).T @ design
-                slope = design.T @ (k - n * p) - precision * self.mode
-                step = np.linalg.solve(information, slope)
-                self.mode += step / max(1.0, float(np.abs(design @ step).max(initial=0.0)))
-            root = self.scale
+            self.mode, information = laplace(design, n, k, self.mode)
+            root = scale
         else:
             information = 0.1 * np.eye(self.size) + (design * n[:, None]).T @ design
-            self.mode = np.linalg.solve(information, design.T @ k)
-            root = np.sqrt(self.scale)
+            self.mode = np.asarray(np.linalg.solve(information, design.T @ k), np.float64)
+            root = np.sqrt(scale)
         # L Lᵀ = information, so L⁻ᵀ ε has its inverse for covariance.
-        noise = self.rng.standard_normal((self.size, POOL))
-        draws = self.mode[:, None] + root * np.linalg.solve(np.linalg.cholesky(information).T, noise)
-        winners = np.empty((len(self.rows), POOL), np.int64)
-        for item, creatives in enumerate(self.rows):
-            scores = draws[creatives].sum(axis=1)
-            winners[item] = np.where(self.feasible[item][:, None], scores, -np.inf).argmax(axis=0)
-        return winners
+        noise = self.rng.standard_normal((self.size, num_draws))
+        draws: Floats = self.mode[:, None] + root * np.linalg.solve(np.linalg.cholesky(information).T, noise)
+        return draws
 
 
-def all_pairs(table: Table) -> tuple[tuple[int, int], ...]:
-    """Every pair of fields."""
-    return tuple(combinations(range(table.rows.shape[-1]), 2))
+def laplace(design: Floats, n: Floats, k: Floats, mode: Floats) -> tuple[Floats, Floats]:
+    """Fits a logistic regression to k clicks of n by Newton steps from `mode`, at most one logit each.
+
+    Prior: N(0, 0.3²) for each weight, N(0, 3²) for the last, the intercept. Returns: the mode (D,) and the
+    information there, Λ + Xᵀ diag(n p (1 − p)) X.
+    """
+    precision = np.full(mode.size, 1.0 / 0.3**2)
+    precision[-1] = 1.0 / 9.0
+    for _ in range(25):
+        p = 1.0 / (1.0 + np.exp(-design @ mode))
+        information = np.diag(precision) + (design * (n * p * (1.0 - p))[:, None]).T @ design
+        step = np.linalg.solve(information, design.T @ (k - n * p) - precision * mode)
+        longest = float(np.abs(design @ step).max(initial=0.0))
+        mode = mode + step / max(1.0, longest)
+        if longest < 1e-6:
+            break
+    return mode, information
+
+
+def _context_pairs(table: Table) -> list[tuple[int, int]]:
+    fields = table.rows.shape[-1]
+    first = fields - len(table.creatives[0])
+    return [(f, g) for f in range(first) for g in range(first, fields)]
+
+
+PAIRS: dict[str, Callable[[Table], list[tuple[int, int]]]] = {
+    "none": lambda _: [],
+    "tree": lambda _: [(0, 2), (2, 3)],
+    "context": _context_pairs,
+    "all": lambda table: list(combinations(range(table.rows.shape[-1]), 2)),
+}
+"""Pairs of columns with weights of their own; tree: of AES, text colour on the background, font on text."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bandit.learner import LearnerSettings
-from benchmarks.creatives import spread
+from benchmarks.creatives_results import spread
 from benchmarks.creatives_world import CADENCE, WARM_UP, FactorizationPolicy, World, uniform
 
 if TYPE_CHECKING:

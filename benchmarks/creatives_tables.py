@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import deque
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
@@ -22,7 +24,12 @@ AES_SLOTS = ("background", "size", "text", "font")
 
 @dataclass(frozen=True)
 class Table:
-    """rows (N, C, A): one-hot columns of each item's creatives; feasible, ctr (N, C); the cadence."""
+    """rows (N, C, A): one-hot columns of each item's creatives; feasible, ctr (N, C); the cadence.
+
+    Items are uniform among those of the day: the first N / days of them on the first day, and so on. `once`
+    shows each item once, in random order. Outcomes are learned `delay` impressions late, those of the uniform
+    warm-up at once.
+    """
 
     rows: NDArray[np.int32]
     feasible: NDArray[np.bool_]
@@ -34,6 +41,32 @@ class Table:
     impressions: int
     warm_up: int
     cadence: int
+    days: int = 1
+    once: bool = False
+    delay: int = 0
+
+    @property
+    def bounds(self) -> list[int]:
+        """Impressions after which the policies learn, from 0 on."""
+        return sorted(
+            {0, self.warm_up, *range(self.cadence, self.impressions, self.cadence), self.impressions}
+        )
+
+    @property
+    def digest(self) -> str:
+        """Identifies the world and its cadence."""
+        found = hashlib.sha256()
+        for array in (self.rows, self.feasible, self.ctr, self.space_of):
+            found.update(np.ascontiguousarray(array).tobytes())
+        cadence = (self.impressions, self.warm_up, self.cadence, self.days, self.once, self.delay)
+        found.update(repr((cadence, self.contexts, self.creatives)).encode())
+        return found.hexdigest()[:12]
+
+    def drawn(self, start: int, stop: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draws the items of a period within one day."""
+        size = len(self.rows) // self.days
+        day = start * self.days // self.impressions
+        return day * size + rng.integers(size, size=stop - start)
 
     def regret(self, items: NDArray[np.int64], chosen: NDArray[np.int64]) -> float:
         """Expected clicks lost against the best creative of each item."""
@@ -105,18 +138,22 @@ def aes(path: Path) -> Table:
 
 
 def play(table: Table, policy: Policy, seed: int) -> list[float]:
-    """Plays the cadence, uniform items, a uniform first period; returns the regret of each period."""
+    """Plays the cadence with a uniform first period; returns the regret of each period."""
     rng = np.random.default_rng(seed)
-    feasible = [np.flatnonzero(row) for row in table.feasible]
+    order = rng.permutation(len(table.rows)) if table.once else None
     regrets = []
-    bounds = [0, table.warm_up, *range(table.cadence, table.impressions + 1, table.cadence)]
-    for start, stop in pairwise(sorted(set(bounds))):
-        items = rng.integers(len(table.rows), size=stop - start)
+    waiting: deque[tuple[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = deque()
+    for start, stop in pairwise(table.bounds):
+        items = table.drawn(start, stop, rng) if order is None else order[start:stop]
         if start == 0:
-            chosen = np.array([feasible[i][rng.integers(len(feasible[i]))] for i in items])
+            # The largest of uniform numbers is any of them; infeasible ones do not take part.
+            numbers = np.where(table.feasible[items], rng.random((items.size, table.feasible.shape[1])), -1.0)
+            chosen = numbers.argmax(axis=1)
         else:
             chosen = policy(items, rng)
         clicks = (rng.random(items.size) < table.ctr[items, chosen]).astype(np.float64)
         regrets.append(table.regret(items, chosen))
-        policy.learn(items, chosen, clicks)
+        waiting.append((stop + table.delay * (start > 0), items, chosen, clicks))
+        while waiting and waiting[0][0] <= stop:
+            policy.learn(*waiting.popleft()[1:])
     return regrets

@@ -7,14 +7,13 @@ features, 90 creatives of four slots, each item with creatives that it may not s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bandit.argmax import CountedBallot, DrawPool, PooledSpace
 from bandit.features import FeatureIndex
-from bandit.fm import Parameters, logits
 from bandit.hierarchy import learned_prior
 from bandit.memory import Memory
 from bandit.outcomes import count_cells
@@ -134,24 +133,6 @@ class FactorizationPolicy:
         self.version += 1
         self.winners = self._winners()
 
-    def calibration(self, ctr: NDArray[np.float64]) -> tuple[float, float]:
-        """Compares the belief with the true click rates of all feasible creatives.
-
-        Returns: the share of rates inside their 90 % interval; the expected calibration error, the mean gap
-        between prediction and truth over 20 groups of equal size, in order of the prediction.
-        """
-        rows = self.rows[self.feasible]
-        draws = self.posterior.draws(400, np.random.default_rng(self.seed))
-        parts = zip(draws.bias, draws.linear, draws.factors, strict=True)
-        # One draw at a time: all at once would take gigabytes.
-        z = np.stack([logits(Parameters(*part), rows).astype(np.float32) for part in parts])
-        rate = 1.0 / (1.0 + np.exp(-z))
-        low, high = np.quantile(rate, [0.05, 0.95], axis=0)
-        truth, predicted = ctr[self.feasible], rate.mean(axis=0)
-        groups = np.array_split(np.argsort(predicted), 20)
-        gaps = [abs(predicted[group].mean() - truth[group].mean()) * group.size for group in groups]
-        return float(np.mean((low <= truth) & (truth <= high))), float(sum(gaps) / truth.size)
-
     def _winners(self) -> NDArray[np.int64]:
         settings = self.settings
         tempered = self.posterior.tempered(settings.linear_temperature, settings.factors_temperature)
@@ -166,65 +147,9 @@ class FactorizationPolicy:
         return winners
 
 
-class LinearPolicy:
-    """Rival: Bayesian linear regression of the click on one-hot main effects, full covariance.
-
-    The sampling variance 0.005 · A⁻¹ is the setting of Chen et al. (2021), Efficient optimal selection for
-    composited advertising creatives with tree structure (their vertex model).
-    """
-
-    def __init__(self, world: World, seed: int, num_draws: int) -> None:
-        self.rows = _all_rows(world)
-        self.feasible = world.feasible
-        size = int(self.rows.max()) + 2
-        self.precision, self.moment = 0.1 * np.eye(size), np.zeros(size)
-        self.seed, self.version, self.num_draws = seed, 0, num_draws
-        self.winners = self._winners()
-
-    def __call__(self, items: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Chooses a creative for each impression."""
-        return self.winners[items, rng.integers(self.num_draws, size=items.size)]
-
-    def learn(self, items: NDArray[np.int64], chosen: NDArray[np.int64], clicks: NDArray[np.float64]) -> None:
-        """Updates the regression and its pool."""
-        design = np.zeros((items.size, self.moment.size))
-        design[:, -1] = 1.0
-        np.put_along_axis(design, self.rows[items, chosen].astype(np.int64), 1.0, axis=1)
-        self.precision += design.T @ design
-        self.moment += design.T @ clicks
-        self.version += 1
-        self.winners = self._winners()
-
-    def _winners(self) -> NDArray[np.int64]:
-        covariance = np.linalg.inv(self.precision)
-        noise = np.random.default_rng([self.seed, self.version]).standard_normal(
-            (self.num_draws, self.moment.size)
-        )
-        draws = covariance @ self.moment + noise @ np.linalg.cholesky(0.005 * covariance).T
-        scores = draws[:, self.rows].sum(axis=-1)
-        winners: NDArray[np.int64] = np.where(self.feasible, scores, -np.inf).argmax(axis=2).T
-        return winners
-
-
 def _all_rows(world: World) -> NDArray[np.int32]:
     """Feature rows (167, 90, 6) of every creative of every item."""
     rows = np.empty((len(world.items), NUM_CREATIVES, 6), np.int32)
     rows[:, :, :2] = (world.items + np.array([0, 4]))[:, None, :]
     rows[:, :, 2:] = world.creatives + np.cumsum([59, *SLOT_SIZES[:-1]])
     return rows
-
-
-def play(
-    world: World, policy: FactorizationPolicy | LinearPolicy, impressions: int, seed: int
-) -> list[float]:
-    """Plays the published cadence; returns the regret of each period between two updates."""
-    rng = np.random.default_rng(seed)
-    regrets = []
-    bounds = [0, WARM_UP, *range(CADENCE, impressions + 1, CADENCE)]
-    for number, (start, stop) in enumerate(pairwise(bounds)):
-        items = rng.integers(len(world.items), size=stop - start)
-        chosen = (uniform(world) if number == 0 else policy)(items, rng)
-        clicks = (rng.random(items.size) < world.ctr[items, chosen]).astype(np.float64)
-        regrets.append(world.regret(items, chosen))
-        policy.learn(items, chosen, clicks)
-    return regrets
