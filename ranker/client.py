@@ -57,6 +57,8 @@ WITHOUT_DETAILS: dict[grpc.StatusCode, tuple[type[RankerError], str]] = {
     grpc.StatusCode.UNAVAILABLE: (StateError, "cannot be reached: try again, or another one"),
     grpc.StatusCode.RESOURCE_EXHAUSTED: (OverloadedError, "has no room for the call: try again later"),
 }
+# Each call goes to the next address that can be reached.
+ROUND_ROBIN = (("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),)
 # Outcomes of one message: stored in one transaction.
 REPORT_SIZE = 500
 
@@ -72,7 +74,9 @@ class Report:
 
 
 class RankerClient:
-    """A connection to one server; threads may share it.
+    """A connection to one server, or to several of one store in turn; threads may share it.
+
+    Several are addressed as `ipv4:IP:PORT,IP:PORT` or by a name with several addresses, `dns:NAME:PORT`.
 
     Errors that name a field come back as `ranker.errors`, a server that cannot be reached as StateError and
     one that has no room for a call as OverloadedError; all others (a deadline) are grpc.RpcError. Asking
@@ -80,7 +84,7 @@ class RankerClient:
     """
 
     def __init__(self, address: str, timeout_seconds: float = 5.0, security: Security | None = None) -> None:
-        self._channel = connect(address, security)
+        self._channel = connect(address, security, ROUND_ROBIN)
         self._timeout = timeout_seconds
         self._ranker = ranker_pb2_grpc.RankerServiceStub(self._channel)
         self._learner = learner_pb2_grpc.LearnerServiceStub(self._channel)

@@ -11,6 +11,7 @@ import grpc
 from ranker.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -44,7 +45,7 @@ def read_security(path: Path) -> Security:
 
 
 def connect(
-    address: str, security: Security | None = None, options: list[tuple[str, int]] | None = None
+    address: str, security: Security | None = None, options: Sequence[tuple[str, int | str]] | None = None
 ) -> grpc.Channel:
     """Opens a channel; without `security` it is in the clear."""
     if security is None:
