@@ -32,7 +32,7 @@ def _strategies(result: dict[str, Any]) -> list[str]:
         "## Strategies",
         "",
         "NAS-Bench-201 on CIFAR-100 (15,625 cells). A query returns the accuracy of one training seed;",
-        f"the best cell so far is judged by its mean over seeds (the best has {search['best_mean']:.2f} %).",
+        f"the best cell so far is judged by its mean over seeds (at most {search['best_mean']:.2f} %).",
         f"Mean over {result['runs']} searches ± half of its 95 % interval; in brackets the deviation of one.",
         "",
         "![Regret by queries](nas-search.svg)",

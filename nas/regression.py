@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from nas.space import FloatArray
+    from nas.space import Architecture, FloatArray
+    from nas.trial import Trial
 
 BETAS = (0.9, 0.999)
 
@@ -23,6 +24,22 @@ class Regressor(Protocol):
     ) -> Callable[[FloatArray], FloatArray]:
         """Fits, with all randomness from rng."""
         ...
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """Predicts qualities of architectures from trials: a code for architectures, and a regressor on codes."""
+
+    encode: Callable[[Sequence[Architecture]], FloatArray]
+    regressor: Regressor
+
+    def predict(
+        self, trials: Sequence[Trial], candidates: Sequence[Architecture], rng: np.random.Generator
+    ) -> FloatArray:
+        """Fits to the trials; returns (members, candidates)."""
+        values = np.array([trial.quality for trial in trials])
+        codes = self.encode([trial.architecture for trial in trials])
+        return self.regressor(codes, values, rng)(self.encode(candidates))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nas.errors import SearchError
-from nas.regression import NetEnsemble
+from nas.regression import NetEnsemble, Surrogate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,9 +54,9 @@ class Bananas:
         settings: BananasSettings | None = None,
     ) -> None:
         self._space = space
-        self._encode = encode
         self._rng = rng
         self._settings = settings or BananasSettings()
+        self._surrogate = Surrogate(encode, self._settings.regressor)
         self._trials: list[Trial] = []
         self._seen: set[Architecture] = set()
         self._queue: list[Architecture] = []
@@ -80,9 +80,7 @@ class Bananas:
 
     def _propose(self) -> list[Architecture]:
         candidates = self._candidates()
-        values = np.array([trial.quality for trial in self._trials])
-        codes = self._encode([trial.architecture for trial in self._trials])
-        members = self._settings.regressor(codes, values, self._rng)(self._encode(candidates))
+        members = self._surrogate.predict(self._trials, candidates, self._rng)
         draws = self._rng.normal(members.mean(axis=0), members.std(axis=0))
         return [candidates[int(index)] for index in np.argsort(-draws)[: self._settings.batch]]
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nas.errors import SearchError
+from nas.regression import Surrogate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nas.regression import Regressor
     from nas.space import Architecture, FloatArray, SearchSpace
@@ -40,13 +41,12 @@ class NeuralPredictor:
         if num_training < 2:
             raise SearchError("num_training", num_training, "must be at least 2")
         self._space = space
-        self._encode = encode
-        self._regressor = regressor
+        self._surrogate = Surrogate(encode, regressor)
         self._rng = rng
         self._num_training = num_training
         self._trials: list[Trial] = []
         self._seen: set[Architecture] = set()
-        self._favourites: list[Architecture] | None = None
+        self._favourites: Iterator[Architecture] | None = None
 
     def ask(self) -> Architecture:
         """Draws a new training architecture, or takes the next favourite that was not tried."""
@@ -56,7 +56,7 @@ class NeuralPredictor:
             if self._favourites is None:
                 self._favourites = self._ranked()
             untried = (favourite for favourite in self._favourites if favourite not in self._seen)
-            proposal = next(untried, self._space.sample(self._rng))
+            proposal = next(untried, ()) or self._space.sample(self._rng)
         self._seen.add(proposal)
         return proposal
 
@@ -66,12 +66,10 @@ class NeuralPredictor:
         self._trials.append(trial)
         self._seen.add(trial.architecture)
 
-    def _ranked(self) -> list[Architecture]:
+    def _ranked(self) -> Iterator[Architecture]:
         if self._space.num_architectures <= NUM_CANDIDATES:
             candidates = list(np.ndindex(*self._space.sizes))
         else:
             candidates = list({self._space.sample(self._rng): None for _ in range(NUM_CANDIDATES)})
-        values = np.array([trial.quality for trial in self._trials])
-        codes = self._encode([trial.architecture for trial in self._trials])
-        predicted = self._regressor(codes, values, self._rng)(self._encode(candidates)).mean(axis=0)
-        return [candidates[int(index)] for index in np.argsort(-predicted)[:NUM_FAVOURITES]]
+        predicted = self._surrogate.predict(self._trials, candidates, self._rng).mean(axis=0)
+        return iter([candidates[int(index)] for index in np.argsort(-predicted)[:NUM_FAVOURITES]])

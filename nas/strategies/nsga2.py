@@ -40,16 +40,16 @@ class Nsga2:
         self._size = population_size
         self._crossover = crossover
         self._parents: list[Trial] = []
+        self._fitness = _fitness([])
         self._children: list[Trial] = []
 
     def ask(self) -> Architecture:
         """Draws at random until the first population is full, then breeds."""
         if not self._parents:
             return self._space.sample(self._rng)
-        rank, room = _fitness(self._parents)
-        child = self._tournament(rank, room)
+        child = self._tournament()
         if self._rng.random() < self._crossover:
-            child = self._space.cross(child, self._tournament(rank, room), self._rng)
+            child = self._space.cross(child, self._tournament(), self._rng)
         return self._space.mutate(child, self._rng)
 
     def tell(self, trial: Trial) -> None:
@@ -67,8 +67,10 @@ class Nsga2:
         rank, room = _fitness(everyone)
         best = np.lexsort((-room, rank))[: self._size]
         self._parents, self._children = [everyone[index] for index in best], []
+        self._fitness = _fitness(self._parents)
 
-    def _tournament(self, rank: FloatArray, room: FloatArray) -> Architecture:
+    def _tournament(self) -> Architecture:
+        rank, room = self._fitness
         a, b = self._rng.integers(len(self._parents), size=2)
         winner = a if (rank[a], -room[a]) <= (rank[b], -room[b]) else b
         return self._parents[int(winner)].architecture

@@ -70,27 +70,24 @@ def diagnose(rewards: Floats, weights: Floats) -> Diagnostics:
     Source: Kong (1992), "A note on importance sampling using standardized weights".
     """
     check_rows(rewards, weights)
-    squares = float(np.sum(weights**2))
     matched = weights >= 1
-    weighted = weights * rewards
-    rewarded = float(np.sum(weighted**2))
     total = float(np.sum(weights))
     return Diagnostics(
         num_rows=weights.size,
-        effective_sample_size=total**2 / squares if squares > 0 else 0.0,
+        effective_sample_size=effective_number(weights),
         mean_weight=float(np.mean(weights)),
         mean_weight_error=float(np.std(weights)) / float(np.sqrt(weights.size)),
         max_weight=float(np.max(weights)),
         num_matched=int(np.count_nonzero(matched)),
         num_matched_rewards=int(np.count_nonzero(rewards[matched] > 0)),
-        effective_rewards=float(np.sum(weighted)) ** 2 / rewarded if rewarded > 0 else 0.0,
+        effective_rewards=effective_number(weights * rewards),
         heaviest_share=float(np.sort(weights)[-10:].sum()) / total if total > 0 else 0.0,
         variance_rows=effective_number(weights**2),
     )
 
 
 def effective_number(parts: Floats) -> float:
-    """Return (Σxᵢ)² / Σxᵢ² of parts ≥ 0: their number where they are equal, 1 where one is all."""
+    """Return (Σxᵢ)² / Σxᵢ², 0 without parts: their number where they are equal, 1 where one is all."""
     squares = float(np.sum(parts**2))
     return float(np.sum(parts)) ** 2 / squares if squares > 0 else 0.0
 

@@ -86,9 +86,8 @@ def weighted(columns: dict[str, NDArray[Any]], name: str, request: NDArray[np.in
     )
 
 
-def worth_by_request(columns: dict[str, NDArray[Any]], name: str, request: NDArray[np.int64]) -> Floats:
+def worth_by_request(rows: WeightedRows, request: NDArray[np.int64]) -> Floats:
     """Returns the terms of DR added up by request `(R,)`."""
-    rows = weighted(columns, name, request)
     terms = rows.baseline_target + rows.weights * (rows.rewards - rows.baseline_logged)
     return np.bincount(request, terms).astype(np.float64)
 
@@ -99,7 +98,7 @@ def _judged(
     level, per_request = how
     rows = weighted(columns, name, request)
     found = evaluate(accumulate(rows), np.random.default_rng(SEED), level=level)
-    worth = worth_by_request(columns, name, request)
+    worth = worth_by_request(rows, request)
     change = worth - np.bincount(request, rows.rewards)
     segment = np.zeros(len(change), columns["segment"].dtype)
     segment[request] = columns["segment"]

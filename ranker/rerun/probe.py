@@ -11,7 +11,7 @@ import numpy as np
 from ranker.rerun.captured_log import Flaws, read_captured
 from ranker.rerun.chunk import as_scored
 from ranker.rerun.frontier import NUM_DRAWS, SHARES, Frontier, Sensitivity, frontier, sensitivity
-from ranker.rerun.judgement import SEED, worth_by_request
+from ranker.rerun.judgement import SEED, weighted, worth_by_request
 from ranker.rerun.predictions import Calibration, Curves, calibration, curves
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def probe(
         done += 1
         step(min(done, total), total)
 
-    frontiers = tuple(frontier(name, _with_limit(asked, name), snapshot, tick) for name in limits)
+    frontiers = tuple(frontier(name, _limited_by(name, asked), snapshot, tick) for name in limits)
     doubts = _sensitivity(asked, snapshot, tick)
     step(total, total)
     rewarded = columns["reward"] > 0 if columns else np.zeros(0, np.bool_)
@@ -97,12 +97,12 @@ def drift(columns: dict[str, NDArray[Any]], names: tuple[str, ...]) -> Drift | N
     predicted = mean(np.bincount(request, columns["predicted"]))
     return Drift(
         mean(np.bincount(request, columns["reward"] * columns["bid"])),
-        {name: mean(worth_by_request(columns, name, request)) for name in names},
+        {name: mean(worth_by_request(weighted(columns, name, request), request)) for name in names},
         rewards / np.maximum(predicted, 1e-12),
     )
 
 
-def _with_limit(requests: Sequence[RankRequest], name: str) -> list[RankRequest]:
+def _limited_by(name: str, requests: Sequence[RankRequest]) -> list[RankRequest]:
     return [each for each in requests if any(c.name == name for c in each.constraints)]
 
 
