@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-ctr bench-attention bench-replay bench-events bench-overload bench-decisions bench-simulation bench-answerable bench-live bench-nas clean
+.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-simulation bench-answerable bench-live bench-nas clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -48,6 +48,8 @@ bench-events: .venv/dev.stamp
 bench-overload: .venv/dev.stamp
 	$(BIN)/adranker init --home var/serve
 	$(BIN)/python -m benchmarks.overload --home var/serve
+bench-rank: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.rank
 bench-decisions: .venv/dev.stamp
 	$(BIN)/adranker init --home var/serve
 	$(BIN)/python -m benchmarks.decisions --home var/serve
