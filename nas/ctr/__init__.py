@@ -1,0 +1,1 @@
+"""The search space of CTR models and its networks, shared and stand-alone."""
