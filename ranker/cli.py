@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 LEARN_EXTRA = frozenset({"jinja2", "matplotlib", "onnx", "pyro", "sklearn", "torch"})
 
 Address = Annotated[str, typer.Option(help="Where the server listens.")]
+EventsUrl = Annotated[
+    str | None,
+    typer.Option(envvar="ADRANKER_EVENTS_URL", help="postgresql://… of the events; else a file in the home."),
+]
 HomeOption = Annotated[Path, typer.Option(help="Directory of schemas, models, creatives and events.")]
 SecurityFile = Annotated[Path | None, typer.Option("--security", help="TOML file: see docs/operations.md.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
@@ -52,6 +56,8 @@ app.command("gate")(gate_command)
 app.command("replay-decision")(replay_decision_command)
 app.command("explain")(explain_command)
 app.add_typer(creatives_app, name="creatives")
+events_app = typer.Typer(help="Look after the event store.", no_args_is_help=True)
+app.add_typer(events_app, name="events")
 
 
 @app.command("init")
@@ -86,6 +92,7 @@ def learn_command(
     check_every: Annotated[
         int, typer.Option(help="Compare with the svi fit every so many versions; 0 never.")
     ] = 0,
+    events_url: EventsUrl = None,
     parent: Annotated[
         int | None, typer.Option(help="End when this parent process does.", hidden=True)
     ] = None,
@@ -106,7 +113,7 @@ def learn_command(
 
     settings = LearningSettings(batch_size=batch_size, max_wait_seconds=max_wait_seconds)
     fit = FitOptions(_one_of(Inference, "inference", inference), check_every)
-    learn_until(stop, Home(home), settings, fit, published)
+    learn_until(stop, Home(home, events_url), settings, fit, published)
 
 
 def _one_of(kind: type[Choice], name: str, text: str) -> Choice:
@@ -131,6 +138,7 @@ def _stop_with_parent(parent: int, stop: threading.Event) -> None:
 def export_command(
     out: Annotated[Path, typer.Argument(help="Directory for the Parquet files.")],
     home: HomeOption = Path("var/serve"),
+    events_url: EventsUrl = None,
     as_json: Json = False,
 ) -> None:
     """Write decisions and outcomes as Parquet; the server may go on meanwhile."""
@@ -139,8 +147,19 @@ def export_command(
     from ranker.events.export import export_parquet
     from ranker.home import Home
 
-    summary = asdict(export_parquet(Home(home).events, out))
+    summary = asdict(export_parquet(Home(home, events_url).event_location, out))
     typer.echo(json.dumps(summary, default=str) if as_json else f"{out}: {summary}")
+
+
+@events_app.command("migrate")
+def migrate_command(events_url: EventsUrl = None, as_json: Json = False) -> None:
+    """Create or update the tables of the PostgreSQL event store; a file needs none of this."""
+    if not events_url:
+        raise InvalidInputError("events_url", events_url, "give --events-url or set ADRANKER_EVENTS_URL")
+    from ranker.events.postgres import migrate
+
+    version = migrate(events_url)
+    typer.echo(json.dumps({"layout": version}) if as_json else f"the tables have layout {version}")
 
 
 @app.command("demo")

@@ -110,9 +110,9 @@ def learn_until(
     home.check()
     with learner_lock(home):
         rewards = CreativeRewards(creative_learner(home, fit.inference, fit.check_every), time.time)
-        if not home.events.is_file():
+        if not (home.events_url or home.events.is_file()):
             raise NotFoundError("events", str(home.events), "no such database: start `adranker serve` first")
-        with EventReader(home.events) as source:
+        with EventReader(home.event_location) as source:
             loop = LearningLoop(source, rewards, settings, time.monotonic)
             while not stop.is_set():
                 version = loop.step()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ranker.errors import NotFoundError, StateError
@@ -21,6 +21,8 @@ class Home:
     """Names every place below the root, so that no other code spells a path."""
 
     root: Path
+    # A postgresql:// URL, where the events are not in the home; it may hold a password.
+    events_url: str | None = field(default=None, repr=False)
 
     @property
     def schemas(self) -> Path:
@@ -51,6 +53,11 @@ class Home:
     def events(self) -> Path:
         """The database of decisions and outcomes."""
         return self.root / "events" / "events.db"
+
+    @property
+    def event_location(self) -> Path | str:
+        """Where the events are read: the URL, or else the database in the home."""
+        return self.events_url or self.events
 
     def check(self) -> None:
         """Raises NotFoundError where there is no home."""

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as parquet
@@ -22,27 +22,27 @@ from ranker.events.export_tables import (
     mixture_row,
     position_rows,
 )
-from ranker.events.schema import connect_reader, has_captures
+from ranker.events.source import open_source
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ranker.events.export_tables import Row
+    from ranker.events.source import EventLocation, Source
     from ranker.slate import Decision
 
 # Rows of one read: each has a snapshot of its own, so that the server can recycle its log in between.
 _BATCH = 2_000
 
 _LAST = """
-SELECT (SELECT ifnull(max(id), 0) FROM decisions),
-       (SELECT ifnull(max(id), 0) FROM outcomes),
-       (SELECT ifnull(max(sequence), 0) FROM joined_rewards)
+SELECT (SELECT coalesce(max(id), 0) FROM decisions),
+       (SELECT coalesce(max(id), 0) FROM outcomes),
+       (SELECT coalesce(max(sequence), 0) FROM joined_rewards)
 """
 _RECORDS = """
 SELECT id, record FROM decisions JOIN decision_records ON decision = id
-WHERE id > :after AND id <= :last AND created_at >= :created_from AND created_at < :created_before
-ORDER BY id LIMIT :batch
+WHERE id > ? AND id <= ? AND created_at >= ? AND created_at < ?
+ORDER BY id LIMIT ?
 """
 _REWARDS = """
 SELECT decision, position, sequence, reward, expired FROM joined_rewards
@@ -51,14 +51,13 @@ WHERE decision BETWEEN ? AND ? AND sequence <= ?
 _OUTCOMES = """
 SELECT outcomes.id, event_id, decision_id, position, event_type, reward, occurred_at, received_at, status
 FROM outcomes JOIN decisions ON decisions.id = decision
-WHERE outcomes.id > :after AND outcomes.id <= :last
-AND created_at >= :created_from AND created_at < :created_before
-ORDER BY outcomes.id LIMIT :batch
+WHERE outcomes.id > ? AND outcomes.id <= ? AND created_at >= ? AND created_at < ?
+ORDER BY outcomes.id LIMIT ?
 """
 _CAPTURES = """
 SELECT id, decision_id, created_at, record FROM decisions JOIN captured_requests ON decision = id
-WHERE id > :after AND id <= :last AND created_at >= :created_from AND created_at < :created_before
-ORDER BY id LIMIT :batch
+WHERE id > ? AND id <= ? AND created_at >= ? AND created_at < ?
+ORDER BY id LIMIT ?
 """
 
 
@@ -75,10 +74,10 @@ class ExportSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _Extract:
     """The rows up to the last ones of one moment, of decisions in a range of time."""
 
-    connection: sqlite3.Connection
+    source: Source
     last_decision: int
     last_outcome: int
     last_sequence: int
@@ -90,7 +89,7 @@ class _Source:
         for page in self._pages(_RECORDS, self.last_decision):
             rewards: defaultdict[int, dict[int, tuple[int, float, bool]]] = defaultdict(dict)
             ids = (page[0][0], page[-1][0])
-            for row in self.connection.execute(_REWARDS, (*ids, self.last_sequence)):
+            for row in self.source.fetch(_REWARDS, (*ids, self.last_sequence)):
                 decision, position, sequence, reward, expired = row
                 rewards[decision][position] = (sequence, reward, bool(expired))
             yield [(decode(record), rewards[number]) for number, record in page]
@@ -106,7 +105,7 @@ class _Source:
 
     def requests(self) -> Iterator[list[Row]]:
         """Give batches of rows of `requests`; none where the store is older than captures."""
-        if not has_captures(self.connection):
+        if not self.source.has_captures():
             return
         for page in self._pages(_CAPTURES, self.last_decision):
             yield [
@@ -114,16 +113,15 @@ class _Source:
                 for _, decision_id, created_at, record in page
             ]
 
-    def _pages(self, query: str, last: int) -> Iterator[list[sqlite3.Row]]:
-        span = {"created_from": self.created_from, "created_before": self.created_before}
-        cursor = {"after": 0, "last": last, "batch": _BATCH, **span}
-        while page := self.connection.execute(query, cursor).fetchall():
+    def _pages(self, query: str, last: int) -> Iterator[Sequence[Any]]:
+        after = 0
+        while page := self.source.fetch(query, (after, last, self.created_from, self.created_before, _BATCH)):
             yield page
-            cursor["after"] = page[-1][0]
+            after = page[-1][0]
 
 
 def export_parquet(
-    database: Path,
+    location: EventLocation,
     out: Path,
     *,
     created_from: float = float("-inf"),
@@ -135,26 +133,26 @@ def export_parquet(
     """
     out.mkdir(parents=True, exist_ok=True)
     with (
-        closing(connect_reader(database)) as connection,
+        closing(open_source(location)) as source,
         TemporaryDirectory(prefix=".export-", dir=out) as staging,
     ):
-        last_decision, last_outcome, last_sequence = connection.execute(_LAST).fetchone()
-        source = _Source(connection, last_decision, last_outcome, last_sequence, created_from, created_before)
-        num_decisions, num_positions, num_joined = _write_decisions(source, Path(staging))
-        num_outcomes = _write(Path(staging) / "outcomes.parquet", OUTCOMES, source.outcomes())
-        num_captured = _write(Path(staging) / "requests.parquet", REQUESTS, source.requests())
+        last_decision, last_outcome, last_sequence = source.fetch(_LAST)[0]
+        extract = _Extract(source, last_decision, last_outcome, last_sequence, created_from, created_before)
+        num_decisions, num_positions, num_joined = _write_decisions(extract, Path(staging))
+        num_outcomes = _write(Path(staging) / "outcomes.parquet", OUTCOMES, extract.outcomes())
+        num_captured = _write(Path(staging) / "requests.parquet", REQUESTS, extract.requests())
         for file in sorted(Path(staging).iterdir()):
             file.replace(out / file.name)
     return ExportSummary(num_decisions, num_positions, num_joined, num_outcomes, last_sequence, num_captured)
 
 
-def _write_decisions(source: _Source, folder: Path) -> tuple[int, int, int]:
+def _write_decisions(extract: _Extract, folder: Path) -> tuple[int, int, int]:
     num_decisions = num_positions = num_joined = 0
     with (
         _writer(folder / "decisions.parquet", DECISIONS) as positions,
         _writer(folder / "mixtures.parquet", MIXTURES) as mixtures,
     ):
-        for batch in source.decisions():
+        for batch in extract.decisions():
             rows = [row for decision, rewards in batch for row in position_rows(decision, rewards)]
             positions.write_batch(pa.RecordBatch.from_pylist(rows, schema=DECISIONS))
             described = [mixture_row(decision) for decision, _ in batch]

@@ -36,7 +36,7 @@ class RecordedDecision:
 
 @dataclass(frozen=True, slots=True)
 class EventCounts:
-    """How many of each have been seen: over the life of the store, the last three since it was opened."""
+    """How many of each a store has seen since it was opened, or all stores over the life of the rows."""
 
     decisions: int = 0
     repeated: int = 0  # decisions whose id was stored already

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections import Counter
@@ -10,41 +9,35 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ranker.errors import StateError
+from ranker.events.store import EventCounts
 from ranker.events.transaction import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ranker.events.jobs import Job, JobQueue
+    from ranker.events.session import Session
     from ranker.events.settings import EventSettings
-    from ranker.events.store import EventCounts
-
-# After these nothing is known of what the disk holds: a failed flush may have dropped pages that a second
-# one would report as written. Only opening the file anew, with its recovery, tells.
-_UNSAFE = frozenset(
-    {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN}
-)
 
 
 class Writer:
-    """Owns the connection that writes, from the first transaction to the last."""
+    """Owns the session that writes, from the first transaction to the last."""
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        session: Session,
         queue: JobQueue,
         settings: EventSettings,
-        counts: EventCounts,
         release: Callable[[], None],
     ) -> None:
-        self._connection = connection
+        self._session = session
         self._queue = queue
         self._settings = settings
         self._release = release  # called once nothing will be written any more
         self._in_flight: list[Job[Any]] = []
         self._failure: str | None = None
         self._next_sweep = time.monotonic() + settings.sweep_seconds
-        self.counts = counts  # replaced as a whole after each commit
+        self.counts = EventCounts()  # replaced as a whole after each commit
         self._thread = threading.Thread(target=self._run, name="event-writer", daemon=True)
         self._thread.start()
 
@@ -74,10 +67,10 @@ class Writer:
         sweeps = time.monotonic() >= self._next_sweep
         if not (self._in_flight or sweeps):
             return True
-        transaction = Transaction(self._connection, self._settings.window_seconds)
+        transaction = Transaction(self._session, self._settings.window_seconds)
         try:
             num_closed = self._commit(transaction, now if sweeps else None)
-        except sqlite3.Error as error:
+        except self._session.errors as error:
             return self._give_up(error)
         if sweeps and num_closed < self._settings.sweep_limit:
             self._next_sweep = time.monotonic() + self._settings.sweep_seconds
@@ -89,33 +82,30 @@ class Writer:
         return True
 
     def _commit(self, transaction: Transaction, swept_until: float | None) -> int:
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._session.begin()
         for job in self._in_flight:
             job.run(transaction)
         num_closed = 0 if swept_until is None else transaction.expire(swept_until, self._settings.sweep_limit)
         if self._failure is not None:
             transaction.tallies["decisions"] += 0  # a write: an idle store learns by it that it can again
         transaction.write_tallies()
-        self._connection.execute("COMMIT")
+        self._session.commit()
         return num_closed
 
-    def _give_up(self, error: sqlite3.Error) -> bool:
+    def _give_up(self, error: Exception) -> bool:
         """Undo the transaction and tell its callers; says whether another may be tried."""
         self._failure = f"{type(error).__name__}: {error}"
-        extended_code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_IOERR)
-        code = extended_code & 0xFF
-        if code not in _UNSAFE and self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")  # raises where it fails, which ends the thread
+        goes_on = self._session.undo(error)
         self._fail(self._in_flight, error)
         self._in_flight = []
         self._next_sweep = time.monotonic() + self._settings.sweep_seconds
-        return code not in _UNSAFE
+        return goes_on
 
     def _add(self, tallies: Counter[str]) -> None:
         counts = self.counts
         self.counts = replace(counts, **{name: getattr(counts, name) + tallies[name] for name in tallies})
 
-    def _fail(self, jobs: list[Job[Any]], cause: sqlite3.Error | None) -> None:
+    def _fail(self, jobs: list[Job[Any]], cause: Exception | None) -> None:
         self._add(Counter(failed=sum(job.size for job in jobs)))
         for job in jobs:
             error = StateError("events.writer", self._failure or "stopped", "the record was not stored")

@@ -23,6 +23,9 @@ def serve_command(
         float | None, typer.Option(help="Share of requests kept in full, to be replayed.")
     ] = None,
     window_seconds: Annotated[float | None, typer.Option(help="How long outcomes count.")] = None,
+    events_url: Annotated[
+        str | None, typer.Option(help="postgresql://… of the events; else a file in the home.")
+    ] = None,
     with_learner: Annotated[bool, typer.Option(help="Run the learner as a child process.")] = False,
     inference: Annotated[
         str, typer.Option(help="The learner's: closed_form, or svi (Pyro).")
@@ -52,13 +55,15 @@ def serve_command(
         exploration_ratio=exploration_ratio,
         capture_ratio=capture_ratio,
         window_seconds=window_seconds,
+        events_url=events_url,
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     server = Server(settings)
     server.start()
-    learner = LearnerProcess(Home(settings.home), inference, server.parts.metrics) if with_learner else None
+    home_of_learner = Home(settings.home, settings.events_url)
+    learner = LearnerProcess(home_of_learner, inference, server.parts.metrics) if with_learner else None
     addresses = {"address": server.address, "metrics_address": server.metrics_address}
     typer.echo(json.dumps(addresses))
     sys.stdout.flush()

@@ -24,6 +24,10 @@ class LearnerProcess:
     def __init__(self, home: Home, inference: str, metrics: Metrics) -> None:
         arguments = ["--home", str(home.root), "--inference", inference, "--parent", str(os.getpid())]
         self._command = [sys.executable, "-m", "ranker.cli", "learn", *arguments]
+        # Not an argument: everyone on the machine may read those, and the URL may hold a password.
+        self._environment = dict(os.environ)
+        if home.events_url:
+            self._environment["ADRANKER_EVENTS_URL"] = home.events_url
         self._metrics = metrics
         self._stop = threading.Event()
         self._process = self._started()
@@ -40,7 +44,9 @@ class LearnerProcess:
 
     def _started(self) -> subprocess.Popen[bytes]:
         # Its own words go to our standard error: standard output is the server's ready line.
-        process = subprocess.Popen(self._command, stdout=sys.stderr.fileno())  # noqa: S603 (our own program)
+        process = subprocess.Popen(  # noqa: S603 (our own program)
+            self._command, stdout=sys.stderr.fileno(), env=self._environment
+        )
         self._metrics.learner_up.set(1)
         return process
 

@@ -50,6 +50,7 @@ from ranker.solver import warm_up
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
+    from ranker.events.store import EventStore
     from ranker.serving.settings import ServerSettings
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class _Parts:
     metrics: Metrics
     errors: ErrorTable
     registry: Registry
-    store: SqliteEventStore
+    store: EventStore
     decider: Decider
     replay: DecisionReplay
     admission: Admission | None
@@ -205,7 +206,7 @@ def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
 
 
 def _parts(settings: ServerSettings) -> _Parts:
-    home = Home(settings.home)
+    home = Home(settings.home, settings.events_url)
     home.check()
     warm_up()
     _publish_prior(home)
@@ -214,8 +215,8 @@ def _parts(settings: ServerSettings) -> _Parts:
     unloadable = (RankerError, CreativeError, OSError, UnicodeError)
     registry = Registry(partial(load_snapshot, home), metrics, unloadable)
     _check_servable(home, registry)
-    store = SqliteEventStore(
-        home.events,
+    store = _open_store(
+        home,
         EventSettings(durability=Durability(settings.durability), window_seconds=settings.window_seconds),
     )
     metrics.watch(store)
@@ -230,6 +231,15 @@ def _parts(settings: ServerSettings) -> _Parts:
         Admission() if settings.admission else None,
         None if settings.tokens is None else TokenTable(settings.tokens),
     )
+
+
+def _open_store(home: Home, settings: EventSettings) -> EventStore:
+    if not home.events_url:
+        return SqliteEventStore(home.events, settings)
+    # Not above: who keeps events in a file does not wait for SQLAlchemy.
+    from ranker.events.postgres_store import PostgresEventStore
+
+    return PostgresEventStore(home.events_url, settings)
 
 
 def _publish_prior(home: Home) -> None:

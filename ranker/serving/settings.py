@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -42,6 +42,8 @@ class ServerSettings:
     # When a response may leave: committed (in the database, survives a killed process), synced (on the disk,
     # survives a power cut) or queued (a killed process loses the queue).
     durability: str = "committed"
+    # postgresql://user:password@host:5432/database of the events; empty keeps them in the home.
+    events_url: str = field(default="", repr=False)
     # An outcome counts for its decision for so long.
     window_seconds: float = 1800.0
     # How often new models and posteriors are looked for.
@@ -91,12 +93,12 @@ def settings_from_environment(**given: Any) -> ServerSettings:
     """Returns the settings: what is given and not None, else the environment's, else the default."""
     types = get_type_hints(ServerSettings)
     values = {}
-    for field in fields(ServerSettings):
-        variable = f"ADRANKER_{field.name.upper()}"
-        if given.get(field.name) is not None:
-            values[field.name] = given[field.name]
+    for setting in fields(ServerSettings):
+        variable = f"ADRANKER_{setting.name.upper()}"
+        if given.get(setting.name) is not None:
+            values[setting.name] = given[setting.name]
         elif variable in os.environ:
-            values[field.name] = _parsed(variable, os.environ[variable], types[field.name])
+            values[setting.name] = _parsed(variable, os.environ[variable], types[setting.name])
     return ServerSettings(**values)
 
 

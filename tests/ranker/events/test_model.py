@@ -106,6 +106,7 @@ class StoreBesideModel(RuleBasedStateMachine):
     def restart(self) -> None:
         self.store.close()
         self.store = self.open()
+        self.counts = EventCounts()
 
     @invariant()
     def agrees(self) -> None:

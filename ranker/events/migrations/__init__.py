@@ -1,0 +1,1 @@
+"""The layouts of the PostgreSQL store, one after another; Alembic runs them."""
