@@ -105,6 +105,21 @@ class CreativeLearner:
         self._origin = Posterior.prior(catalogue, settings.num_factors, settings.scales, settings.seed)
         version = snapshot.latest(root)
         self._current = None if version is None else self._loaded(version)
+        self._epoch = 0 if self._current is None else self._current.provenance.epoch
+
+    def take_over(self, epoch: int, created_at: float) -> Snapshot:
+        """Publishes the latest posterior once more, under a higher epoch: it stands above all that earlier
+        learners may still write. Raises SnapshotError where a later learner has done so already.
+        """
+        if epoch <= self._epoch:
+            raise SnapshotError("epoch", epoch, f"the latest posterior is of epoch {self._epoch}")
+        self._epoch = epoch
+        current = self.start(created_at)
+        if current.provenance.epoch < epoch:
+            memory = snapshot.load_memory(self.root, current.version)
+            provenance = self._provenance(current, current.provenance.sequence, created_at, 0)
+            current = self._current = self._published(current.posterior, memory, provenance)
+        return current
 
     def start(self, created_at: float) -> Snapshot:
         """Makes sure that there is a posterior for this catalogue and returns it.
@@ -212,6 +227,7 @@ class CreativeLearner:
             floor=settings.floor,
             linear_temperature=settings.linear_temperature,
             factors_temperature=settings.factors_temperature,
+            epoch=self._epoch,
         )
 
     def _published(self, posterior: Posterior, memory: Memory, provenance: Provenance) -> Snapshot:

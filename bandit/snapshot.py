@@ -55,6 +55,8 @@ class Provenance:
     factors_temperature: float
     disagreement: float | None = None
     """Mean difference of its click rates from the reference fit's, of the mean rate; None if not compared."""
+    epoch: int = 0
+    """Counts the learners that took over from one another; snapshots of a later one stand above."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def load_memory(root: Path, version: str) -> Memory:
 
 
 def versions(root: Path) -> list[tuple[int, str]]:
-    """Lists (sequence, version) of the snapshots under a root, oldest first."""
+    """Lists (sequence, version) of the snapshots under a root, the one that stands above all last."""
     if not root.is_dir():
         return []
     names = [path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
@@ -145,14 +147,20 @@ def versions(root: Path) -> list[tuple[int, str]]:
             # Pruned since it was listed, or never a snapshot; a damaged manifest is an error.
             if (root / name / MANIFEST).exists():
                 raise
-    ages = sorted((origin.sequence, origin.generation, name) for name, origin in origins.items())
-    return [(sequence, name) for sequence, _, name in ages]
+    ages = sorted((each.epoch, each.sequence, each.generation, name) for name, each in origins.items())
+    return [(sequence, name) for _, sequence, _, name in ages]
 
 
 def latest(root: Path) -> str | None:
-    """Finds the version that has learned most, by event number and never by file time."""
+    """Finds the version of the last learner that has learned most, by event number and never by file time."""
     found = versions(root)
     return found[-1][1] if found else None
+
+
+def last_epoch(root: Path) -> int:
+    """Returns the epoch of the latest snapshot; 0 where there is none."""
+    version = latest(root)
+    return 0 if version is None else _manifest(root / version)[0].epoch
 
 
 def prune(root: Path, keep: int) -> list[str]:

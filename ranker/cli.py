@@ -97,7 +97,10 @@ def learn_command(
         int | None, typer.Option(help="End when this parent process does.", hidden=True)
     ] = None,
 ) -> None:
-    """Turn joined outcomes into creative posteriors until SIGTERM; prints one JSON line a version."""
+    """Turn joined outcomes into creative posteriors until SIGTERM; prints one JSON line a version.
+
+    Several may run on one store: one learns, the others wait until it has died.
+    """
     from ranker.creative_learning import FitOptions, Inference, learn_until
     from ranker.home import Home
     from ranker.learning import LearningSettings
@@ -108,12 +111,12 @@ def learn_command(
     if parent is not None:
         _stop_with_parent(parent, stop)
 
-    def published(version: str, sequence: int) -> None:
-        typer.echo(json.dumps({"posterior": version, "sequence": sequence}))
+    def told(news: dict[str, object]) -> None:
+        typer.echo(json.dumps(news))
 
     settings = LearningSettings(batch_size=batch_size, max_wait_seconds=max_wait_seconds)
     fit = FitOptions(_one_of(Inference, "inference", inference), check_every)
-    learn_until(stop, Home(home, events_url), settings, fit, published)
+    learn_until(stop, Home(home, events_url), settings, fit, told)
 
 
 def _one_of(kind: type[Choice], name: str, text: str) -> Choice:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from bandit import snapshot as posterior_store
 from bandit.learner import CreativeLearner, LearnerSettings
 from bandit.outcomes import CreativeOutcome
 from bandit.space import CreativeCatalogue
 from bandit.streaming import absorb
-from ranker.errors import NotFoundError, StateError
+from ranker.errors import NotFoundError
+from ranker.events.lease import LearnerLease, open_lease_rows
 from ranker.events.reader import EventReader
 from ranker.learning import LearningLoop
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from ranker.events.records import JoinedReward
     from ranker.home import Home
@@ -104,35 +103,30 @@ def learn_until(
     home: Home,
     settings: LearningSettings,
     fit: FitOptions,
-    published: Callable[[str, int], None],
+    told: Callable[[dict[str, object]], None],
 ) -> None:
-    """Learns until stopped; tells each new version and its sequence. One learner a home: it holds a lock."""
+    """Learns until stopped; tells when it begins to wait and to learn, and each new version.
+
+    One learner a store: while another holds the lease this one waits, and takes over where the other dies.
+    Raises StateError where the lease is lost; what it publishes then is below what its successor publishes.
+    """
     home.check()
-    with learner_lock(home):
-        rewards = CreativeRewards(creative_learner(home, fit.inference, fit.check_every), time.time)
-        if not (home.events_url or home.events.is_file()):
-            raise NotFoundError("events", str(home.events), "no such database: start `adranker serve` first")
+    if not (home.events_url or home.events.is_file()):
+        raise NotFoundError("events", str(home.events), "no such database: start `adranker serve` first")
+    with LearnerLease(open_lease_rows(home.learner_lease)) as lease:
+        told({"learner": "waits"})
+        if not lease.acquire(stop, lambda: posterior_store.last_epoch(home.posteriors)):
+            return
+        told({"learner": "learns", "epoch": lease.epoch})
+        learner = creative_learner(home, fit.inference, fit.check_every)
+        learner.take_over(lease.epoch, time.time())
+        rewards = CreativeRewards(learner, time.time)
         with EventReader(home.event_location) as source:
             loop = LearningLoop(source, rewards, settings, time.monotonic)
             while not stop.is_set():
+                lease.check()
                 version = loop.step()
                 if version is not None:
-                    published(version, rewards.sequence)
+                    told({"posterior": version, "sequence": rewards.sequence})
                 else:
                     stop.wait(settings.poll_seconds)
-
-
-@contextmanager
-def learner_lock(home: Home) -> Iterator[None]:
-    """Keeps a second learner out; the lock goes with the process, however it ends."""
-    path = home.catalogue.parent / "learner.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StateError("home", str(home.root), "another learner runs on it") from None
-        yield
-    finally:
-        os.close(descriptor)

@@ -45,6 +45,11 @@ class Home:
         return self.root / "creatives" / "posteriors"
 
     @property
+    def learner_lease(self) -> Path | str:
+        """Where the learner's lease is kept: beside the events where they have a URL, else a file."""
+        return self.events_url or self.root / "creatives" / "learner.db"
+
+    @property
     def attention(self) -> Path:
         """The attention file, of `adranker fit-attention`; may be absent."""
         return self.root / "attention.json"

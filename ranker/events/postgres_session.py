@@ -131,7 +131,9 @@ def _driver_error(error: DBAPIError) -> BaseException:
 
 
 class PostgresSource:
-    """A Source on a database, over one connection that threads take in turn."""
+    """A Source on a database, over one connection that threads take in turn. Statements may write, too."""
+
+    now = "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
 
     def __init__(self, url: str) -> None:
         self._engine = make_engine(url, "AUTOCOMMIT", statement_timeout=f"{_READ_SECONDS}s")

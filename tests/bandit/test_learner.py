@@ -12,7 +12,7 @@ from bandit.features import FeatureIndex
 from bandit.fm import logits
 from bandit.learner import CreativeLearner, LearnerSettings
 from bandit.outcomes import CreativeOutcome, Pending
-from bandit.snapshot import latest, load, load_memory, versions
+from bandit.snapshot import last_epoch, latest, load, load_memory, versions
 from bandit.space import CreativeCatalogue
 
 if TYPE_CHECKING:
@@ -179,3 +179,29 @@ def test_changed_effect_is_told(
     for number in range(4, 7):
         learner.learn(liked(2000, "question", number), number, 1e9)
     assert "has changed" in caplog.text
+
+
+def test_what_a_predecessor_still_writes_is_never_the_latest(
+    tmp_path: Path, catalogue: CreativeCatalogue
+) -> None:
+    first = CreativeLearner(catalogue, tmp_path, LearnerSettings())
+    first.take_over(1, 1.0)
+    known = first.learn(batch(50, 0), 50, 2.0)
+    second = CreativeLearner(catalogue, tmp_path, LearnerSettings())
+    taken = second.take_over(2, 3.0)
+    assert taken.provenance.parent == known
+    assert np.array_equal(taken.posterior.loc.factors, load(tmp_path, known).posterior.loc.factors)
+    first.learn(batch(200, 1), 200, 4.0)  # it woke up, and has learned more
+    assert latest(tmp_path) == taken.version
+    learned = second.learn(batch(20, 2), 70, 5.0)
+    assert latest(tmp_path) == learned
+    assert last_epoch(tmp_path) == 2
+    assert load(tmp_path, learned).provenance.num_outcomes == 70
+
+
+def test_an_epoch_that_is_not_higher_is_refused(tmp_path: Path, catalogue: CreativeCatalogue) -> None:
+    CreativeLearner(catalogue, tmp_path, LearnerSettings()).take_over(2, 1.0)
+    late = CreativeLearner(catalogue, tmp_path, LearnerSettings())
+    for epoch in (1, 2):
+        with pytest.raises(SnapshotError, match=f"epoch = {epoch}: the latest posterior is of epoch 2"):
+            late.take_over(epoch, 2.0)
