@@ -68,6 +68,37 @@ def cascade_propensities(
     return found
 
 
+def worth_below(
+    mixture: tuple[Integers, Floats], worth: Floats, exploration_ratio: float, shown: Integers
+) -> Floats:
+    """Return Vⱼ = E[Σ_{l ≥ j} worth of what stands at l | positions 0 … j−1 as in `shown`], `(k + 1,)`.
+
+    `worth` `(n, k)` is of each candidate at each position, `shown` `(k,)`. Slates that begin so are weighed
+    by their shares; the exploring share goes on uniformly over the candidates left. V_k = 0, and Vⱼ = 0
+    where the policy never begins so. With worth[shownⱼ, j] + Vⱼ₊₁ and Vⱼ these are Cascade-DR's baselines.
+    """
+    slates, probabilities = mixture
+    num_candidates, k = worth.shape
+    begun = cascade_propensities(mixture, num_candidates, exploration_ratio, shown)
+    at = worth[slates, np.arange(k)]
+    below = np.cumsum(at[:, ::-1], axis=1)[:, ::-1]  # (m, k)
+    matches = np.logical_and.accumulate(
+        np.column_stack((np.ones(len(slates), bool), slates == shown)), axis=1
+    )
+    served = probabilities @ (matches[:, :k] * below)
+    left = np.ones((num_candidates, k), bool)
+    for j in range(1, k):
+        left[shown[:j], j] = False
+    # worth of position l, averaged over the candidates that are left at j: (j, l)
+    mean = (left.T @ worth) / left.sum(axis=0)[:, None]
+    chance = np.concatenate(([1.0], np.cumprod(1.0 / (num_candidates - np.arange(k - 1)))))
+    explored = chance * np.triu(mean).sum(axis=1)
+    total = (1 - exploration_ratio) * served + exploration_ratio * explored
+    whole = np.concatenate(([1.0], begun[:-1]))
+    found = np.divide(total, whole, out=np.zeros(k), where=whole > 0)
+    return np.append(found, 0.0)
+
+
 def _check_mixture(
     slates: Integers, probabilities: Floats, num_candidates: int, exploration_ratio: float
 ) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ranker.errors import RankerError
 from ranker.pipeline import rank_many
+from ranker.replay.marginals import cascade_propensities, worth_below
 from ranker.rerun.captured_log import Flaw, Flaws
 from ranker.rerun.differences import Steps, changed_creatives, marginals, moves
 from ranker.rerun.policy_file import settings_for, with_limits, with_scores
@@ -82,7 +83,7 @@ def rerun_chunk(captures: Sequence[Captured], first: int, bench: Bench) -> Chunk
             continue
         _append_rows(columns, first + i, captured)
         for policy, steps in zip(bench.policies, by_policy, strict=True):
-            _append_targets(columns, policy.name, captured, *steps[i])
+            _append_targets(columns, policy.name, captured, steps[i][0].changed)
     return Chunk({name: np.array(values) for name, values in columns.items()}, totals, flaws)
 
 
@@ -173,19 +174,29 @@ def _append_rows(columns: dict[str, list[Any]], number: int, captured: Captured)
     columns["predicted"] += (captured.ctr[captured.shown] * captured.attention).tolist()
 
 
-def _append_targets(
-    columns: dict[str, list[Any]],
-    name: str,
-    captured: Captured,
-    steps: Steps,
-    _requests: tuple[RankRequest, RankRequest],
-) -> None:
-    """Appends π(shown at j) and q̂(π, j) = Σᵢ π(i at j)·ctrᵢ·bidᵢ·aⱼ, by the logged scores."""
-    table = marginals(steps.changed)
+def _append_targets(columns: dict[str, list[Any]], name: str, captured: Captured, changed: Decision) -> None:
+    """Appends what a policy would have done with the logged slate, and what the logged scores promise of it.
+
+    By position: π(shown at j) and q̂(π, j) = Σᵢ π(i at j)·ctrᵢ·bidᵢ·aⱼ. By beginnings 0 … j: the weight, the
+    whole slate's weight, and the baselines of Cascade-DR, the target's times the weight of what stands above.
+    """
+    table = marginals(changed)
     positions = np.arange(len(captured.shown))
-    expected = (captured.ctr * captured.request.candidates.bids) @ table * captured.attention
+    worth = np.outer(captured.ctr * captured.request.candidates.bids, captured.attention)
     columns[f"target:{name}"] += table[captured.shown, positions].tolist()
-    columns[f"baseline:{name}"] += expected.tolist()
+    columns[f"baseline:{name}"] += (worth * table).sum(axis=0).tolist()
+    mixture = np.array(changed.slates), np.array(changed.probabilities)
+    ratio = changed.exploration_ratio
+    logged = cascade_propensities(
+        (captured.slates, captured.probabilities), len(worth), captured.exploration_ratio, captured.shown
+    )
+    weights = cascade_propensities(mixture, len(worth), ratio, captured.shown) / logged
+    below = worth_below(mixture, worth, ratio, captured.shown)
+    above = np.concatenate(([1.0], weights[:-1]))
+    columns[f"cascade:{name}"] += weights.tolist()
+    columns[f"slate:{name}"] += [float(weights[-1])] * len(weights)
+    columns[f"cascade_logged:{name}"] += (worth[captured.shown, positions] + below[1:]).tolist()
+    columns[f"cascade_target:{name}"] += (above * below[:-1]).tolist()
 
 
 def _segment(context: dict[str, int]) -> str:

@@ -57,7 +57,8 @@ def judge_policies(
     """Returns the judgement of rerun rows `(n,)`; rows of a request are resampled together.
 
     An item at a position is rewarded as it was logged there: wᵢⱼ = π(i at j) / π₀(i at j). That is unbiased
-    where a click depends on its own ad and position alone (position-based attention).
+    where a click depends on its own ad and position alone (position-based attention); RIPS, Cascade-DR and
+    SIPS weigh beginnings and whole slates instead.
     Raises InvalidInputError where no row can be judged.
     """
     if not columns:
@@ -98,6 +99,7 @@ def _judged(
     level, per_request = how
     rows = weighted(columns, name, request)
     found = evaluate(accumulate(rows), np.random.default_rng(SEED), level=level)
+    found |= _by_slate(columns, name, request, level)
     worth = worth_by_request(rows, request)
     change = worth - np.bincount(request, rows.rewards)
     segment = np.zeros(len(change), columns["segment"].dtype)
@@ -114,6 +116,24 @@ def _judged(
         _change("all", change, level),
         tuple(sorted(changes, key=lambda each: -each.value)),
     )
+
+
+def _by_slate(
+    columns: dict[str, NDArray[Any]], name: str, request: NDArray[np.int64], level: float
+) -> dict[str, Estimate]:
+    """Returns RIPS, Cascade-DR and SIPS: they hold where clicks depend on what stands above, SIPS anywhere.
+
+    On weights of beginnings 0 … j instead of positions, IPS is RIPS and DR is Cascade-DR
+    (`ranker.replay.estimators.slate`); on weights of the whole slate IPS is SIPS.
+    """
+    rewards = columns["reward"] * columns["bid"]
+    baselines = columns[f"cascade_logged:{name}"], columns[f"cascade_target:{name}"]
+    beginnings = WeightedRows(rewards, columns[f"cascade:{name}"], *baselines, request)
+    slates = WeightedRows(rewards, columns[f"slate:{name}"], *baselines, request)
+    cascade = evaluate(accumulate(beginnings), np.random.default_rng(SEED), level=level)
+    whole = evaluate(accumulate(slates), np.random.default_rng(SEED), level=level, with_model=False)
+    found = {"RIPS": cascade["IPS"], "Cascade-DR": cascade["DR"], "SIPS": whole["IPS"]}
+    return {label: replace(each, estimator=label) for label, each in found.items()}
 
 
 def _change(name: str, change: Floats, level: float) -> Change:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ranker.errors import InvalidInputError
-from ranker.replay.marginals import cascade_propensities, pair_marginals, position_marginals
+from ranker.replay.marginals import cascade_propensities, pair_marginals, position_marginals, worth_below
 
 SLATES = np.array([[0, 1], [0, 2]])
 SHARES = np.array([0.75, 0.25])
@@ -84,3 +84,27 @@ def test_pairs_and_beginnings_agree_with_enumerating_every_slate() -> None:
 def test_a_slate_of_another_length_is_refused() -> None:
     with pytest.raises(InvalidInputError, match=r"shown\.shape"):
         cascade_propensities((SLATES, SHARES), 3, 0.1, np.array([0]))
+
+
+def test_the_worth_below_a_beginning_agrees_with_enumerating_every_slate() -> None:
+    rng = np.random.default_rng(5)
+    everything = np.array(list(permutations(range(5), 3)))
+    slates = everything[[3, 4, 40]]  # two begin alike
+    shares = np.array([0.5, 0.2, 0.3])
+    chance = np.full(len(everything), 0.2 / len(everything))
+    for slate, share in zip(slates, shares, strict=True):
+        chance[(everything == slate).all(1)] += 0.8 * share
+    worth = rng.random((5, 3))
+    for shown in (slates[0], slates[2], everything[10]):
+        found = worth_below((slates, shares), worth, 0.2, shown)
+        for j in range(3):
+            begins = (everything[:, :j] == shown[:j]).all(axis=1)
+            below = worth[everything[:, j:], np.arange(j, 3)].sum(axis=1)
+            assert found[j] == pytest.approx((chance * begins * below).sum() / (chance * begins).sum())
+        assert found[3] == 0.0
+
+
+def test_without_exploration_nothing_stands_below_what_is_never_begun() -> None:
+    worth = np.array([[4.0, 1.0], [2.0, 3.0], [1.0, 5.0]])
+    # 0 always stands first: 4 + 0.75·3 + 0.25·5 from the top, then nothing after 1.
+    np.testing.assert_allclose(worth_below((SLATES, SHARES), worth, 0.0, np.array([1, 0])), [7.5, 0.0, 0.0])

@@ -20,6 +20,10 @@ def columns(target, baseline=0.0):
         "segment": np.array(["a"] * 4),
         "target:t": np.array(target),
         "baseline:t": np.full(4, baseline),
+        "cascade:t": np.array([1.0, 0.5, 2.0, 0.25]),
+        "slate:t": np.array([0.5, 0.5, 0.25, 0.25]),
+        "cascade_logged:t": np.full(4, baseline),
+        "cascade_target:t": np.full(4, baseline),
     }
 
 
@@ -34,6 +38,13 @@ def test_values_are_per_request_by_hand():
     assert judged.policy("t").difference.value == pytest.approx(-1.0)
 
 
+def test_beginnings_and_whole_slates_have_weights_of_their_own_by_hand():
+    estimates = judge_policies(columns([0.5, 0.5, 0.25, 0.5]), ("t",)).policy("t").estimates
+    # RIPS: (1·2 + 0.25·4) / 2; SIPS: (0.5·2 + 0.25·4) / 2
+    assert estimates["RIPS"].value == estimates["Cascade-DR"].value == pytest.approx(1.5)
+    assert estimates["SIPS"].value == pytest.approx(1.0)
+
+
 def test_a_log_foretells_a_looser_limit(tmp_path):
     # The position pays 0.5 for ad0, 0.2 for ad1, 0.1 for ad2.
     rng = np.random.default_rng(4)
@@ -46,6 +57,20 @@ def test_a_log_foretells_a_looser_limit(tmp_path):
     for name in ("IPS", "SNIPS", "DR", "SNDR"):
         assert truth in judged.estimates[name].interval
     assert {change.name for change in judged.segments} == {"device 1", "device 2"}
+    # With one position, its beginning and the slate are the same thing.
+    for other, same in (("RIPS", "IPS"), ("SIPS", "IPS"), ("Cascade-DR", "DR")):
+        assert judged.estimates[other].value == pytest.approx(judged.estimates[same].value)
+
+
+def test_the_policy_that_logged_is_worth_what_was_logged(tmp_path):
+    rng = np.random.default_rng(4)
+    two = [request(i, num_positions=2, attention=np.array([1.0, 0.5])) for i in range(300)]
+    write_log(tmp_path, two, ratio=0.3, clicks=lambda d: float(rng.random() < d.shown[0].ctr))
+    found = rerun_log(tmp_path / "log", bench(RerunPolicy("same")))
+    judged = judge_policies(found.columns, ("same",))
+    for name in ("IPS", "RIPS", "SIPS"):
+        assert judged.policy("same").estimates[name].value == pytest.approx(judged.logged_value)
+    np.testing.assert_allclose(found.columns["cascade:same"], 1.0)
 
 
 def test_an_empty_log_is_refused():
