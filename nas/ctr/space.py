@@ -118,6 +118,14 @@ class CtrSpace:
             raise SearchError("genotype", g, "has two branches of which this space offers one at a time")
         return architecture
 
+    def size_ranges(self, architecture: Architecture) -> tuple[tuple[int, ...], ...]:
+        """Gives for each block the operations that are the chosen operator in other sizes, smallest first."""
+        ranges = []
+        for values, choice in zip(self._choices.values(), architecture, strict=True):
+            chosen = _operator(values[choice])
+            ranges.append(tuple(index for index, value in enumerate(values) if _operator(value) == chosen))
+        return tuple(ranges)
+
     @property
     def limits(self) -> CtrGenotype:
         """The sizes of a network that holds every architecture of the space."""
@@ -144,6 +152,13 @@ class CtrSpace:
             "second": self.seconds,
             "merge": ("stacked", "parallel"),
         }
+
+
+def _operator(value: object) -> object:
+    """Gives what has weights of its own: sizes of one operator share theirs, its absence has none."""
+    if isinstance(value, tuple):
+        return "full" if value[1] == "full" else value[0] > 0
+    return value > 0 if type(value) is int else value
 
 
 def _text(value: object) -> str:
