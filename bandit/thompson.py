@@ -88,35 +88,51 @@ class ThompsonSelector:
         Raises:
             UnknownSpaceError, ContextError: the request names what the catalogue does not have.
         """
+        (selection,) = self.select_many((space_id,), context, draw, (u,))
+        return selection
+
+    def select_many(
+        self, space_ids: Sequence[str], context: Mapping[str, int], draw: int, us: Sequence[float]
+    ) -> list[Selection]:
+        """Chooses a creative for each candidate of a request, all under the same draw."""
         if not 0 <= draw < self.num_draws:
             raise CreativeError("draw", draw, f"must be in [0, {self.num_draws})")
-        if not 0.0 <= u < 1.0:
-            raise CreativeError("u", u, "must be in [0, 1)")
-        space = self.index.space(space_id)
-        num_creatives = space.feasible.count
-        ballot = self._ballot(space, context)
-        # Below the floor u is uniform in [0, floor), so it serves once more to choose; so it does above.
-        explores = u < self.floor
-        if explores:
-            chosen = min(int(u / self.floor * num_creatives), num_creatives - 1)
-        else:
-            chosen = self._chosen(ballot, draw, (u - self.floor) / (1.0 - self.floor))
+        ballots: dict[str, Ballot] = {}
+        # Of one space most get the same: the draw's best creative.
+        known: dict[tuple[str, int, bool], Selection] = {}
+        selections = []
+        for space_id, u in zip(space_ids, us, strict=True):
+            if not 0.0 <= u < 1.0:
+                raise CreativeError("u", u, "must be in [0, 1)")
+            space = self.index.space(space_id)
+            if space_id not in ballots:
+                ballots[space_id] = self._ballot(space, context)
+            ballot, num_creatives = ballots[space_id], space.feasible.count
+            # Below the floor u is uniform in [0, floor), so it serves once more to choose; so it does above.
+            explores = u < self.floor
+            if explores:
+                chosen = min(int(u / self.floor * num_creatives), num_creatives - 1)
+            else:
+                chosen = self._chosen(ballot, draw, (u - self.floor) / (1.0 - self.floor))
+            key = (space_id, chosen, explores)
+            if key not in known:
+                known[key] = self._selection(space, ballot, draw, chosen, explores)
+            selections.append(known[key])
+        return selections
+
+    def _selection(
+        self, space: IndexedSpace, ballot: Ballot, draw: int, chosen: int, explores: bool
+    ) -> Selection:
         return Selection(
-            space_id,
+            space.space.id,
             space.creative(chosen),
-            self._propensity(ballot, chosen, num_creatives),
+            self._propensity(ballot, chosen, space.feasible.count),
             draw,
             self.floor,
             space.feasible_hash,
             self.pool_seed,
             exact=explores or ballot.gap(draw) == 0.0,
         )
-
-    def select_many(
-        self, space_ids: Sequence[str], context: Mapping[str, int], draw: int, us: Sequence[float]
-    ) -> list[Selection]:
-        """Chooses a creative for each candidate of a request, all under the same draw."""
-        return [self.select(space_id, context, draw, u) for space_id, u in zip(space_ids, us, strict=True)]
 
     def propensity(self, space_id: str, context: Mapping[str, int], elements: Mapping[str, str]) -> float:
         """Computes the probability of one creative, exactly, in a space of any size.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class Selection(Protocol):
@@ -41,10 +41,12 @@ class CreativeSelector(Protocol):
         """Size of the version's frozen pool of posterior draws."""
 
     def check(self, space_id: str, context: Mapping[str, int]) -> None:
-        """Raises what `select` would."""
+        """Raises what `select_many` would."""
 
-    def select(self, space_id: str, context: Mapping[str, int], draw: int, u: float) -> Selection:
-        """Returns the best feasible composition under posterior draw `draw`; a random one where u < floor.
+    def select_many(
+        self, space_ids: Sequence[str], context: Mapping[str, int], draw: int, us: Sequence[float]
+    ) -> Sequence[Selection]:
+        """Returns each ad's best feasible composition under a posterior draw; a random one where u < floor.
 
         Raises an error with `.field`, `.value` and `.problem` for an unknown space or a context that lacks a
         field of the space.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ranker.creatives import CreativeSelector
+    from ranker.creatives import Selection
     from ranker.scoring.schema import FeatureSchema
     from ranker.slate import Constraint, Floats, RankRequest
     from ranker.snapshot import Snapshot
@@ -280,27 +280,26 @@ def _creatives(
         return _Creatives((None,) * len(slate), "")
     selector = snapshot.creative_selector()
     draw = int(rng.integers(selector.num_draws))
-    floors = rng.random(len(slate))
-    by_position = tuple(
-        _creative(selector, spaces[i], context, draw, float(u)) if spaces[i] else None
-        for i, u in zip(slate.tolist(), floors, strict=True)
-    )
-    return _Creatives(by_position, selector.version)
+    floors = rng.random(len(slate)).tolist()
+    places = [j for j, i in enumerate(slate.tolist()) if spaces[i]]
+    asked = [spaces[int(slate[j])] for j in places]
+    chosen = selector.select_many(asked, context, draw, [floors[j] for j in places])
+    by_position: list[Creative | None] = [None] * len(slate)
+    for j, selection in zip(places, chosen, strict=True):
+        by_position[j] = _creative(selection)
+    return _Creatives(tuple(by_position), selector.version)
 
 
-def _creative(
-    selector: CreativeSelector, space_id: str, context: dict[str, int], draw: int, u: float
-) -> Creative:
-    chosen = selector.select(space_id, context, draw, u)
+def _creative(chosen: Selection) -> Creative:
     return Creative(
-        space_id=chosen.space_id,
-        elements=dict(chosen.elements),
-        propensity=chosen.propensity,
-        draw=chosen.draw,
-        floor=chosen.floor,
-        feasible_hash=chosen.feasible_hash,
-        pool_seed=chosen.pool_seed,
-        exact=chosen.exact,
+        chosen.space_id,
+        dict(chosen.elements),
+        chosen.propensity,
+        chosen.draw,
+        chosen.floor,
+        chosen.feasible_hash,
+        chosen.pool_seed,
+        chosen.exact,
     )
 
 

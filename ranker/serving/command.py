@@ -39,6 +39,7 @@ def serve_command(
     from ranker.creative_learning import Inference
     from ranker.errors import InvalidInputError
     from ranker.home import Home
+    from ranker.serving.collector import keep_collector_off_the_heap
     from ranker.serving.learner_process import LearnerProcess
     from ranker.serving.server import Server
     from ranker.serving.settings import settings_from_environment
@@ -64,6 +65,7 @@ def serve_command(
     server.start()
     home_of_learner = Home(settings.home, settings.events_url)
     learner = LearnerProcess(home_of_learner, inference, server.parts.metrics) if with_learner else None
+    keep_collector_off_the_heap()
     addresses = {"address": server.address, "metrics_address": server.metrics_address}
     typer.echo(json.dumps(addresses))
     sys.stdout.flush()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bandit import snapshot as posterior_store
 from ranker.attention.attention_file import read_attention
 from ranker.errors import NotFoundError
+from ranker.scoring.card import CARD_FILE
 from ranker.scoring.model_store import model_directories
 from ranker.scoring.onnx_scorer import OnnxScorer
 from ranker.scoring.schema_file import read_schema
@@ -34,6 +36,39 @@ def load_snapshot(home: Home, last: Snapshot | None) -> Snapshot:
     selector, posterior = _posterior(home, last)
     loaded = Snapshot(_schemas(home, scorers), scorers, selector, posterior, _attention(home, last))
     return last if last is not None and loaded == last else loaded
+
+
+class HomeLoader:
+    """Loads a home's snapshot, and again only where a file of the home has changed."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._seen: dict[Path, tuple[int, int]] = {}
+
+    def __call__(self, last: Snapshot | None) -> Snapshot:
+        """Returns what `load_snapshot` does."""
+        seen = _state(self._home)  # before the files are read: what changes meanwhile is loaded the next time
+        if last is not None and seen == self._seen:
+            return last
+        loaded = load_snapshot(self._home, last)
+        self._seen = seen
+        return loaded
+
+
+def _state(home: Home) -> dict[Path, tuple[int, int]]:
+    """Returns time and size of the files that tell what a home holds; versions do not change once written."""
+    files = [
+        *home.schemas.glob("*.toml"),
+        *home.models.glob(f"*/*/{CARD_FILE}"),
+        *home.posteriors.glob(f"*/{posterior_store.MANIFEST}"),
+        home.attention,
+    ]
+    state = {}
+    for path in files:
+        with suppress(FileNotFoundError):  # pruned since it was listed
+            status = path.stat()
+            state[path] = status.st_mtime_ns, status.st_size
+    return state
 
 
 def kept_selector(home: Home, version: str) -> CreativeSelector:

@@ -7,7 +7,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
@@ -39,7 +38,7 @@ from ranker.serving.admission import Admission
 from ranker.serving.decision_versions import DecisionVersions
 from ranker.serving.edge import EdgeInterceptor
 from ranker.serving.error_table import ErrorTable
-from ranker.serving.home_loader import load_snapshot
+from ranker.serving.home_loader import HomeLoader
 from ranker.serving.incident import Incident
 from ranker.serving.metrics import Metrics
 from ranker.serving.registry import Registry
@@ -213,7 +212,7 @@ def _parts(settings: ServerSettings) -> _Parts:
     metrics = Metrics()
     metrics.exploration_ratio.set(settings.exploration_ratio)
     unloadable = (RankerError, CreativeError, OSError, UnicodeError)
-    registry = Registry(partial(load_snapshot, home), metrics, unloadable)
+    registry = Registry(HomeLoader(home), metrics, unloadable)
     _check_servable(home, registry)
     store = _open_store(
         home,

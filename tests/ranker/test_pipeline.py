@@ -44,8 +44,9 @@ class DrawnSelector:
         if space_id != "banner":
             raise NotFoundError("space_id", space_id, f"unknown in {context}")
 
-    def select(self, space_id, context, draw, u):  # noqa: ARG002 (the Protocol's)
-        return Chosen(space_id, {"headline": f"{draw}/{context['device']}"}, 0.5, draw)
+    def select_many(self, space_ids, context, draw, us):
+        elements = {"headline": f"{draw}/{context['device']}"}
+        return [Chosen(space_id, elements, 0.5, draw) for space_id, _ in zip(space_ids, us, strict=True)]
 
 
 def request(ctr, k=1, **changes) -> RankRequest:
