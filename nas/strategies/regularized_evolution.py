@@ -46,10 +46,13 @@ class RegularizedEvolution:
         full = self._population.maxlen or 0
         if self._num_asked <= full or not self._population:
             return self._space.sample(self._rng)
+        return self._space.mutate(self.parent().architecture, self._rng)
+
+    def parent(self) -> Trial:
+        """Draws a sample of the population and takes its best member."""
         size = min(self._sample_size, len(self._population))
         drawn = self._rng.choice(len(self._population), size, replace=False)
-        parent = max((self._population[int(index)] for index in drawn), key=lambda trial: trial.quality)
-        return self._space.mutate(parent.architecture, self._rng)
+        return max((self._population[int(index)] for index in drawn), key=lambda trial: trial.quality)
 
     def tell(self, trial: Trial) -> None:
         """Adds a member; the oldest one leaves when there are too many."""

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from optuna.samplers import TPESampler
 
 from nas.errors import SearchError
 from nas.regression import NetEnsemble
 from nas.space import Architecture, ChoiceBlock, SearchSpace
 from nas.strategies.bananas import Bananas, BananasSettings
+from nas.strategies.compound_scaling import CompoundScaling
+from nas.strategies.local_search import LocalSearch
 from nas.strategies.neural_predictor import NeuralPredictor
 from nas.strategies.nsga2 import Nsga2
+from nas.strategies.optuna_sampler import OptunaSampler
+from nas.strategies.pnas import Pnas, PnasSettings
 from nas.strategies.random_search import RandomSearch
 from nas.strategies.regularized_evolution import RegularizedEvolution
 from nas.strategies.reinforce import Reinforce, ReinforceSettings
@@ -34,6 +39,9 @@ MAKERS: dict[str, Callable[[np.random.Generator], Strategy]] = {
     "reinforce": lambda rng: Reinforce(SPACE, rng),
     "bananas": lambda rng: Bananas(SPACE, SPACE.one_hot, rng, BananasSettings(regressor=SMALL_NETS)),
     "neural predictor": lambda rng: NeuralPredictor(SPACE, SPACE.one_hot, SMALL_NETS, rng, 30),
+    "pnas": lambda rng: Pnas(SPACE, SPACE.one_hot, rng, settings=PnasSettings(beam=12, regressor=SMALL_NETS)),
+    "local search": lambda rng: LocalSearch(SPACE, rng),
+    "optuna": lambda rng: OptunaSampler(SPACE, TPESampler(seed=int(rng.integers(2**31)))),
 }
 
 
@@ -93,6 +101,48 @@ def test_what_learns_beats_random_search(name: str) -> None:
     }
     # Random search finds about 14.5 ± 1.5 in 80 queries; the deviation of a mean of eight is .5.
     assert best[name] > best["random"] + 1.0
+
+
+def test_pnas_goes_away_from_its_base_one_block_at_a_time() -> None:
+    base = (1, 1, 1, 1, 1)
+    search = Pnas(SPACE, SPACE.one_hot, np.random.default_rng(1), base, PnasSettings(4, 50, SMALL_NETS))
+    trials = run(search, 21)
+    away = [sum(a != b for a, b in zip(trial.architecture, base, strict=True)) for trial in trials]
+    assert away == [0, *[1] * 4, *[2] * 4, *[3] * 4, *[4] * 4, *[5] * 4]
+    best = max(trials, key=lambda trial: trial.quality).architecture
+    again = search.ask()
+    assert sum(a != b for a, b in zip(again, best, strict=True)) == 1
+
+
+def test_local_search_moves_only_upwards_and_starts_anew_at_a_summit() -> None:
+    search = LocalSearch(SPACE, np.random.default_rng(3))
+    present, moves = None, 0
+    for trial in run(search, 200):
+        near = (
+            present
+            and sum(a != b for a, b in zip(trial.architecture, present.architecture, strict=True)) == 1
+        )
+        if present is None or not near or trial.quality > present.quality:
+            moves += 1
+            present = trial
+    # Fifteen neighbours a step, about ten steps to a summit: more than one climb fits into 200 trials.
+    assert moves > 12
+
+
+def test_compound_scaling_tries_directions_and_follows_the_best() -> None:
+    blocks = ("depth", "width", "dim")
+    sizes = SearchSpace(tuple(ChoiceBlock(name, ("0", "1", "2", "3", "4")) for name in blocks))
+    scaling = CompoundScaling(sizes, (1, 1, 1), [["depth"], ["width", "dim"]])
+    asked = []
+    for _ in range(8):
+        depth, width, dim = scaling.ask()
+        asked.append((depth, width, dim))
+        # Width and dim pay together; depth only costs.
+        scaling.tell(Trial(asked[-1], 1.0 * width * dim, 1.0 + depth + width + dim))
+    assert asked[:4] == [(1, 1, 1), (1, 2, 2), (2, 1, 1), (2, 2, 2)]
+    assert scaling.direction == (0, 1)
+    assert asked[4:7] == [(1, 3, 3), (1, 4, 4), (1, 0, 0)]
+    assert asked[7] == (1, 4, 4)
 
 
 def test_nsga2_covers_the_front_better_than_chance() -> None:
@@ -173,6 +223,10 @@ def test_rewards_by_hand() -> None:
             lambda: NeuralPredictor(SPACE, SPACE.one_hot, SMALL_NETS, np.random.default_rng(1), 1),
             "num_training",
         ),
+        (lambda: PnasSettings(beam=0), "beam = 0"),
+        (lambda: CompoundScaling(SPACE, (0, 0, 0, 0, 0), [["depth"]]), "groups = 'depth'"),
+        (lambda: CompoundScaling(SPACE, (0, 0, 0, 0, 0), []), "groups = "),
+        (lambda: CompoundScaling(SPACE, (0, 0, 0, 0, 0), [["block0"]]).direction, "base = "),
         (lambda: Trial((0,), float("nan")), "trial.quality = nan"),
         (lambda: Trial((0,), 1.0, -1.0), "trial.latency = -1.0"),
     ],
