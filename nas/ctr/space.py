@@ -120,11 +120,23 @@ class CtrSpace:
 
     def size_ranges(self, architecture: Architecture) -> tuple[tuple[int, ...], ...]:
         """Gives for each block the operations that are the chosen operator in other sizes, smallest first."""
-        ranges = []
-        for values, choice in zip(self._choices.values(), architecture, strict=True):
-            chosen = _operator(values[choice])
-            ranges.append(tuple(index for index, value in enumerate(values) if _operator(value) == chosen))
-        return tuple(ranges)
+        return tuple(
+            next(part for part in self.operators(block) if choice in part)
+            for block, choice in zip(self._choices, architecture, strict=True)
+        )
+
+    def operators(self, block: str) -> tuple[tuple[int, ...], ...]:
+        """Divides a block's operations by operator: sizes of one operator stay together.
+
+        Raises:
+            SearchError: there is no such block.
+        """
+        if block not in self._choices:
+            raise SearchError("block", block, f"is none of {tuple(self._choices)}")
+        parts: dict[object, list[int]] = {}
+        for index, value in enumerate(self._choices[block]):
+            parts.setdefault(_operator(value), []).append(index)
+        return tuple(tuple(part) for part in parts.values())
 
     @property
     def limits(self) -> CtrGenotype:

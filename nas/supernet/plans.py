@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from nas.training import StepPaths
 if TYPE_CHECKING:
     from nas.ctr.space import CtrSpace
     from nas.space import Architecture
+
+Choices: TypeAlias = tuple[tuple[int, ...], ...]
+"""For each block the operations that may be chosen."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class FairPaths:
     space: CtrSpace
     num_paths: int = 5
     seed: int = 0
+    choices: Choices | None = None
+    """The operations of each block to deal; all of them if None."""
 
     def __post_init__(self) -> None:
         if self.num_paths < 1:
@@ -59,10 +64,13 @@ class FairPaths:
 
     def deal(self, place: int) -> Architecture:
         """Gives the architecture at a place of the endless deal."""
-        return tuple(
-            int(np.random.default_rng((self.seed, block, place // size)).permutation(size)[place % size])
-            for block, size in enumerate(self.space.search_space.sizes)
-        )
+        choices = self.choices or tuple(tuple(range(size)) for size in self.space.search_space.sizes)
+        return tuple(self._card(block, operations, place) for block, operations in enumerate(choices))
+
+    def _card(self, block: int, operations: tuple[int, ...], place: int) -> int:
+        deck, card = divmod(place, len(operations))
+        order = np.random.default_rng((self.seed, block, deck)).permutation(len(operations))
+        return operations[int(order[card])]
 
 
 @dataclass(frozen=True)
