@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from bandit.errors import CreativeError
+from nas.command import nas_app
+from nas.errors import SearchError
 from ranker.attention.command import fit_attention_command
 from ranker.creatives_report.command import creatives_app
 from ranker.decision_command import explain_command, replay_decision_command
@@ -56,6 +58,7 @@ app.command("gate")(gate_command)
 app.command("replay-decision")(replay_decision_command)
 app.command("explain")(explain_command)
 app.add_typer(creatives_app, name="creatives")
+app.add_typer(nas_app, name="nas")
 events_app = typer.Typer(help="Look after the event store.", no_args_is_help=True)
 app.add_typer(events_app, name="events")
 
@@ -236,7 +239,7 @@ def main() -> None:
     """Runs the command; what is wrong with the input ends it with one line and exit code 2."""
     try:
         app()
-    except (RankerError, CreativeError) as error:
+    except (RankerError, CreativeError, SearchError) as error:
         sys.exit(_told(f"error: {error}"))
     except OSError as error:
         sys.exit(_told(f"error: {error.filename or 'system'} = {error.strerror or error}"))
