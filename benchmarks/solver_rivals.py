@@ -91,6 +91,8 @@ def solve_highs(presolve: str, program: Program, limit: float) -> Answer:
     """Returns the answer of HiGHS, the time to copy the model left out."""
     import highspy
 
+    # Who ran HiGHS in this process before may have fixed another number of threads, which HiGHS then refuses.
+    cast("Any", highspy).Highs.resetGlobalScheduler(True)
     highs = cast("Any", highspy).Highs()
     settings = {"output_flag": False, "threads": 1, "presolve": presolve, "time_limit": limit}
     for option, value in settings.items():

@@ -7,7 +7,7 @@ from benchmarks.solver_instances import problems
 from benchmarks.solver_rivals import assignment_program, configurations, solve_highs, strong_program
 from ranker.solver import SlateProblem, Status, solve
 
-pytest.importorskip("highspy")
+highspy = pytest.importorskip("highspy")
 
 
 def arrays(problem: SlateProblem) -> list[np.ndarray]:
@@ -24,6 +24,16 @@ def test_both_programs_have_the_optimum_of_the_slate_problem(name: str) -> None:
             assert objective == pytest.approx(solution.objective, rel=1e-8)
         else:
             assert objective is None
+
+
+def test_highs_answers_where_the_process_has_run_it_on_other_threads() -> None:
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.setOptionValue("threads", 2)
+    highs.run()
+    (problem,) = problems("uniform", (20, 3, 4), 1)
+    _, objective = solve_highs("on", strong_program(arrays(problem)), 10.0)
+    assert objective == pytest.approx(solve(problem).objective, rel=1e-8)
 
 
 def test_a_library_that_runs_out_of_time_has_no_objective() -> None:

@@ -58,18 +58,19 @@ def test_a_second_learner_takes_over_and_a_frozen_first_changes_nothing_more(
             client.report([Outcome(name, name, 0, "click", 1.0, time.time())])
             return int(news(process)["sequence"])
 
-        with learner(home, *options) as first, learner(home, *options) as second:
-            assert news(first) == {"learner": "waits"} == news(second)
-            told = news(first)
-            assert told == {"learner": "learns", "epoch": 1}
-            before = learned_from("a", first)
-            first.send_signal(how)
-            assert news(second) == {"learner": "learns", "epoch": 2}
-            assert learned_from("b", second) > before
-            if how is signal.SIGSTOP:
-                first.send_signal(signal.SIGCONT)
-                assert first.wait(timeout=60) == 2
-                assert first.stderr is not None
-                assert "learner_lease = 1: is lost" in first.stderr.read()
+        with learner(home, *options) as first:
+            assert news(first) == {"learner": "waits"}
+            assert news(first) == {"learner": "learns", "epoch": 1}
+            with learner(home, *options) as second:
+                assert news(second) == {"learner": "waits"}
+                before = learned_from("a", first)
+                first.send_signal(how)
+                assert news(second) == {"learner": "learns", "epoch": 2}
+                assert learned_from("b", second) > before
+                if how is signal.SIGSTOP:
+                    first.send_signal(signal.SIGCONT)
+                    assert first.wait(timeout=60) == 2
+                    assert first.stderr is not None
+                    assert "learner_lease = 1: is lost" in first.stderr.read()
     latest = snapshot.load(posteriors, snapshot.latest(posteriors) or "").provenance
     assert (latest.epoch, latest.num_outcomes) == (2, 2)
