@@ -27,6 +27,7 @@ def test_both_programs_have_the_optimum_of_the_slate_problem(name: str) -> None:
 
 
 def test_highs_answers_where_the_process_has_run_it_on_other_threads() -> None:
+    highspy.Highs.resetGlobalScheduler(True)
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("threads", 2)
