@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from nas.ctr.genotype import CtrGenotype
     from nas.training import Plan
 
-ALONE = TrainingSettings(epochs=2)
-SHARED = TrainingSettings(epochs=3)
+ALONE = TrainingSettings(epochs=2, batch_size=256)
+SHARED = TrainingSettings(epochs=3, batch_size=256)
 SPLIT_BY = "cross"
 FINE_TUNING_STEPS = 60
 

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 class LogLaw:
     """How clicks come about: ids by Zipf's law, log odds by single fields, pairs and products of three."""
 
-    num_ids: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8, 10, 10, 12, 15, 15, 20, 20, 25, 30, 40, 50, 60, 100)
+    num_ids: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8, 10, 10, 12, 12, 15, 15, 20, 20, 20, 25, 25, 30, 30)
     zipf: float = 1.0
     """The id at place r comes up in proportion to r^−zipf."""
-    num_pairs: int = 12
-    num_triples: int = 4
-    rank: int = 4
+    num_pairs: int = 8
+    num_triples: int = 3
+    rank: int = 3
     """Of the effect of a pair: ⟨u[a], v[b]⟩."""
     single: float = 0.7
     pair: float = 2.0
