@@ -146,11 +146,12 @@ def answer(snapshot: Snapshot, request: Any) -> Any:
     rng = np.random.default_rng()
     slate = drawn(mixture(ctr * bids, attention, rows, np.array(request.limits)), rng)
     selector, context = snapshot.creative_selector(), {"device": request.device}
-    draw = int(rng.integers(selector.num_draws))
+    shown = [request.candidates[i] for i in slate.tolist()]
+    draw, floors = int(rng.integers(selector.num_draws)), rng.random(len(shown)).tolist()
+    creatives = selector.select_many([candidate.space for candidate in shown], context, draw, floors)
     answered = CLASSES["Answer"]()
-    for i in slate.tolist():
-        chosen = selector.select(request.candidates[i].space, context, draw, float(rng.random()))
-        answered.shown.add(id=request.candidates[i].id, elements=list(chosen.elements.values()))
+    for candidate, creative in zip(shown, creatives, strict=True):
+        answered.shown.add(id=candidate.id, elements=list(creative.elements.values()))
     return answered
 
 
