@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-simulation bench-answerable bench-live bench-nas bench-supernet bench-nas-quality clean
+.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-simulation bench-answerable bench-live bench-nas bench-supernet bench-nas-quality clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -34,6 +34,8 @@ bench-creatives-stress: .venv/dev.stamp
 bench-creatives: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.creatives --data $(DATA) --docs docs $(FLAGS)
 	$(BIN)/python -m benchmarks.creatives_off_policy
+bench-creatives-bound: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.creatives_bound --data $(DATA)
 bench-ctr: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.ctr --data $(DATA)
 bench-nas: .venv/dev.stamp
