@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bandit.errors import CreativeError
 from bandit.fm import Parameters, logits
 from bandit.snapshot import load
 from benchmarks.creatives_ours import Shipped
@@ -44,11 +45,17 @@ def calibration(rates: NDArray[np.floating[Any]], truth: NDArray[np.float64]) ->
     """Compares drawn rates (M, cells) with the true ones (cells,).
 
     Returns: the share of rates inside their 90 % interval; the expected calibration error, the mean gap
-    between prediction and truth over 20 groups of equal size, in order of the prediction.
+    between prediction and truth over 20 groups of equal size, in order of the prediction; fewer than 20
+    cells are a group each.
+
+    Raises:
+        CreativeError: there is no cell.
     """
+    if not truth.size:
+        raise CreativeError("truth", truth.shape, "must have a cell at least")
     low, high = np.quantile(rates, [0.05, 0.95], axis=0)
     predicted = rates.mean(axis=0, dtype=np.float64)
-    groups = np.array_split(np.argsort(predicted), GROUPS)
+    groups = np.array_split(np.argsort(predicted), min(GROUPS, truth.size))
     gaps = [abs(predicted[group].mean() - truth[group].mean()) * group.size for group in groups]
     covered = np.mean((low <= truth) & (truth <= high))
     return {"coverage_90": float(covered), "calibration_error": float(sum(gaps) / truth.size)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from bandit.errors import CreativeError
 from bandit.space import CreativeCatalogue, CreativeSpace, Slot
 from benchmarks.creatives_world import CADENCE, WARM_UP, World, _all_rows
 
@@ -44,6 +45,17 @@ class Table:
     days: int = 1
     once: bool = False
     delay: int = 0
+
+    def __post_init__(self) -> None:
+        most = len(self.rows) if self.once else np.iinfo(np.int64).max
+        for name, low, high in (
+            ("impressions", 1, most),
+            ("warm_up", 1, self.impressions),
+            ("cadence", 1, self.impressions),
+            ("delay", 0, self.impressions),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise CreativeError(name, getattr(self, name), f"must be from {low} to {high}")
 
     @property
     def bounds(self) -> list[int]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bandit.errors import CreativeError
 from benchmarks.creatives_arena import PLAYERS
 from benchmarks.creatives_calibration import calibration
 from benchmarks.creatives_generated import Knobs, generate
@@ -122,3 +123,32 @@ def test_a_right_belief_covers_nine_in_ten_and_a_narrow_one_fewer() -> None:
 def test_a_shifted_belief_has_the_shift_for_its_calibration_error() -> None:
     truth = np.linspace(0.1, 0.2, 200)
     assert calibration(np.tile(truth + 0.05, (50, 1)), truth)["calibration_error"] == pytest.approx(0.05)
+
+
+def test_a_few_cells_are_a_group_each() -> None:
+    truth = np.array([0.1, 0.2, 0.3])
+    found = calibration(np.tile(truth + np.array([0.03, 0.0, -0.03]), (50, 1)), truth)
+    # Gaps of 0.03, 0 and 0.03; the draws are all equal, so only the one without a gap is covered.
+    assert found == pytest.approx({"coverage_90": 1 / 3, "calibration_error": 0.02})
+
+
+def test_no_cell_cannot_be_judged() -> None:
+    with pytest.raises(CreativeError, match=r"truth = \(0,\): must have a cell"):
+        calibration(np.empty((50, 0)), np.empty(0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"warm_up": 801}, "warm_up = 801: must be from 1 to 800"),
+        ({"warm_up": 0}, "warm_up = 0: must be from 1 to 800"),
+        ({"cadence": 0}, "cadence = 0: must be from 1 to 800"),
+        ({"delay": -1}, "delay = -1: must be from 0 to 800"),
+        ({"once": True}, "impressions = 800: must be from 1 to 4"),
+    ],
+)
+def test_a_cadence_that_does_not_fit_the_impressions_is_refused(
+    changes: dict[str, object], message: str, table: Table
+) -> None:
+    with pytest.raises(CreativeError, match=f"^{message}$"):
+        replace(table, **changes)
