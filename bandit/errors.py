@@ -12,6 +12,10 @@ class CreativeError(Exception):
         self.value = value
         self.problem = problem
 
+    def __reduce__(self) -> tuple[type[CreativeError], tuple[str, object, str]]:
+        """Lets a worker process raise it in its parent."""
+        return type(self), (self.field, self.value, self.problem)
+
 
 class UnknownSpaceError(CreativeError):
     """The catalogue has no creative space of this id."""

@@ -22,11 +22,13 @@ from typing import Any
 
 from benchmarks.replay_coverage import coverage, gate_streams, watched
 from benchmarks.replay_plots import plot
+from benchmarks.replay_published import published
 from benchmarks.replay_real import crossed, golden
 from benchmarks.replay_scale import scale
 from benchmarks.replay_speed import speed
 
-PARTS = ("speed", "real", "coverage", "watched", "gate", "scale")
+PARTS = ("speed", "real", "published", "coverage", "watched", "gate", "scale")
+ON_REAL_DATA = ("real", "published")
 SIZES = (1_000, 10_000, 100_000)
 DAYS, ROWS_A_DAY = 30, 100
 
@@ -44,6 +46,8 @@ def run(part: str, options: argparse.Namespace) -> Any:
             "golden_differences": golden(options.data / "obp_golden" / "obd_random_all_golden.npz"),
             "crossed": [row for c in campaigns for row in crossed(options.data / "obd_sample", c)],
         }
+    if part == "published":
+        return published(options.data / "obd_sample", step)
     if part == "coverage":
         return {str(n): coverage(n, options.logs, step) for n in options.sizes}
     if part == "watched":
@@ -73,7 +77,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keeps the generated log")
     parser.add_argument("--docs", type=Path, help="where the plots go")
     options = parser.parse_args()
-    parts = [part for part in options.only if part != "real" or options.data is not None]
+    parts = [part for part in options.only if part not in ON_REAL_DATA or options.data is not None]
     found = {part: run(part, options) for part in parts}
     if options.docs is not None:
         plot(found, options.docs)

@@ -11,3 +11,7 @@ class SearchError(ValueError):
         self.field = field
         self.value = value
         self.problem = problem
+
+    def __reduce__(self) -> tuple[type[SearchError], tuple[str, object, str]]:
+        """Lets a worker process raise it in its parent."""
+        return type(self), (self.field, self.value, self.problem)

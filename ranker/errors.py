@@ -15,6 +15,10 @@ class RankerError(Exception):
         self.value = value
         self.problem = problem
 
+    def __reduce__(self) -> tuple[type[RankerError], tuple[str, object, str]]:
+        """Lets a worker process raise it in its parent."""
+        return type(self), (self.field, self.value, self.problem)
+
 
 class InvalidInputError(RankerError):
     """The input is wrong whatever the state of the service: correct it and send it again."""

@@ -61,7 +61,7 @@ class TablePolicy:
         num_positions = len(next(iter(self.chances.values())))
         if batch.num_rows and int(batch.positions.max()) >= num_positions:
             raise InvalidInputError(
-                "positions", int(batch.positions.max()), f"{self.name} has {num_positions}"
+                "position", int(batch.positions.max()), f"policy {self.name} has only {num_positions}"
             )
         never = (0.0,) * num_positions
         table = np.array([self.chances.get(action, never) for action in batch.action_names])

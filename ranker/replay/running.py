@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from multiprocessing import get_context
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ranker.errors import InvalidInputError
+from ranker.errors import InvalidInputError, StateError
 from ranker.replay.logged_batch import LoggedBatch, Policy, Rejection, WeightedRows, tally, weighted_rows
 from ranker.replay.moments import Moments, Tuning, accumulate, add, no_rows
 from ranker.replay.readers import Part, ReadOptions, check_ratio, read_part
@@ -160,12 +161,17 @@ def _local(task: Pass, parts: tuple[Part, ...], num_workers: int | None) -> Iter
     # Not forked: Arrow's threads do not survive that.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         waiting: deque[Any] = deque()
-        for part in parts:
-            waiting.append(pool.submit(run_part, task, part))
-            if len(waiting) > 2 * workers:  # no more than that is held
+        try:
+            for part in parts:
+                waiting.append(pool.submit(run_part, task, part))
+                if len(waiting) > 2 * workers:  # no more than that is held
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise StateError(
+                "num_workers", workers, "a worker process was killed, as by a lack of memory: ask for fewer"
+            ) from None
 
 
 def _ray(task: Pass, parts: tuple[Part, ...]) -> Iterable[PassResult]:

@@ -13,7 +13,7 @@ import pytest
 from ranker.errors import InvalidInputError
 from ranker.replay.estimators import ips, snips
 from ranker.replay.evaluation import values
-from ranker.replay.policies import ColumnPolicy
+from ranker.replay.policies import ColumnPolicy, TablePolicy
 from ranker.replay.readers import Part, ReadOptions, parts_of
 from ranker.replay.running import Engine, Pass, run_pass
 
@@ -90,3 +90,15 @@ def test_a_part_that_is_gone_is_an_error(log: Path) -> None:
     part = parts_of(log)[0]
     with pytest.raises(FileNotFoundError):
         run_pass(TASK, (Part(part.file + ".gone.parquet", part.format),), num_workers=1)
+
+
+def test_what_a_worker_finds_wrong_is_said_as_one_process_says_it(log: Path) -> None:
+    task = replace(TASK, policies=(TablePolicy("narrow", {"a": (1.0,), "b": (0.0,)}),))
+    for day in range(2):
+        table = pa.table({"action": ["a"], "reward": [0.0], "propensity": [0.5], "position": [day]})
+        parquet.write_table(table, log / f"wide-{day}.parquet")
+    parts = parts_of(log / "wide-0.parquet") + parts_of(log / "wide-1.parquet")
+    task = replace(task, options=ReadOptions())
+    for num_workers in (1, 2):
+        with pytest.raises(InvalidInputError, match="position = 1: policy narrow has only 1"):
+            run_pass(task, parts, num_workers=num_workers)
