@@ -15,6 +15,7 @@ import typer
 from bandit.errors import CreativeError
 from nas.command import nas_app
 from nas.errors import SearchError
+from ranker.architecture_search.command import search_command
 from ranker.attention.command import fit_attention_command
 from ranker.creatives_report.command import creatives_app
 from ranker.decision_command import explain_command, replay_decision_command
@@ -58,6 +59,7 @@ app.command("gate")(gate_command)
 app.command("replay-decision")(replay_decision_command)
 app.command("explain")(explain_command)
 app.add_typer(creatives_app, name="creatives")
+nas_app.command("search")(search_command)
 app.add_typer(nas_app, name="nas")
 events_app = typer.Typer(help="Look after the event store.", no_args_is_help=True)
 app.add_typer(events_app, name="events")

@@ -1,0 +1,1 @@
+"""`adranker nas search`: from a click log to a network that is served."""
