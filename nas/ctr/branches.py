@@ -39,7 +39,7 @@ class Pairs(nn.Module):
 
     def forward(self, x: torch.Tensor, e: torch.Tensor, path: Path) -> torch.Tensor:  # noqa: ARG002
         """Multiplies every field with every other one."""
-        return _lower(e)
+        return lower(e)
 
 
 class MixedDot(nn.Module):
@@ -55,7 +55,7 @@ class MixedDot(nn.Module):
     def forward(self, x: torch.Tensor, e: torch.Tensor, path: Path) -> torch.Tensor:  # noqa: ARG002
         """Mixes the fields, then multiplies the mixtures."""
         mixed = self.mix(e.transpose(1, 2), path.genotype.dot, path.index("fields"))
-        return _lower(mixed.transpose(1, 2))
+        return lower(mixed.transpose(1, 2))
 
 
 class LowRankCross(nn.Module):
@@ -149,7 +149,7 @@ class FieldAttention(nn.Module):
         return functional.relu(seen + self.residual(e, width, path.dim)).flatten(1)
 
 
-def _lower(vectors: torch.Tensor) -> torch.Tensor:
+def lower(vectors: torch.Tensor) -> torch.Tensor:
     """Gives the products below the diagonal, row by row: those of fewer vectors come first."""
     late, early = torch.tril_indices(vectors.shape[1], vectors.shape[1], -1, device=vectors.device)
     return (vectors @ vectors.transpose(1, 2))[:, late, early]

@@ -9,6 +9,7 @@ import numpy as np
 
 from nas.errors import SearchError
 from nas.strategies.rewards import quality_reward
+from nas.strategies.slopes import softmax
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ class Reinforce:
     @property
     def probabilities(self) -> list[FloatArray]:
         """The policy: one distribution a block."""
-        return [_softmax(logits) for logits in self._logits]
+        return [softmax(logits) for logits in self._logits]
 
     def ask(self) -> Architecture:
         """Draws from the policy."""
@@ -99,9 +100,3 @@ class Reinforce:
         self._square += share * (difference**2 - self._square)
         deviation = np.sqrt(self._square)
         return float(np.clip(difference / deviation, -3.0, 3.0)) if deviation > 0.0 else 0.0
-
-
-def _softmax(logits: FloatArray) -> FloatArray:
-    weights = np.exp(logits - logits.max())
-    total: FloatArray = weights / weights.sum()
-    return total

@@ -1,0 +1,71 @@
+"""What strategies by gradient need: a loss that is differentiable in the shares of operations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from nas.space import Architecture, FloatArray
+
+Shares: TypeAlias = "tuple[FloatArray, ...]"
+"""For every block the share of each operation."""
+
+
+class Relaxation(Protocol):
+    """A weight-sharing net whose operations are mixed by shares, as `nas.supernet.mixture` has it.
+
+    Anything else that gives slopes will do, such as the expectation of a table's values.
+    """
+
+    def learn(self, shares: Shares) -> None:
+        """Does one step on the weights, with these shares."""
+        ...
+
+    def slopes(self, shares: Shares) -> Shares:
+        """Gives ∂ loss / ∂ share on data that the weights do not learn from."""
+        ...
+
+
+class LogitDescent:
+    """Adam on the logits of every block (Kingma and Ba 2015), β = (0.5, 0.999) as in DARTS."""
+
+    def __init__(self, sizes: tuple[int, ...], rate: float) -> None:
+        self.logits = tuple(np.zeros(size) for size in sizes)
+        self._rate = rate
+        self._mean = tuple(np.zeros(size) for size in sizes)
+        self._square = tuple(np.zeros(size) for size in sizes)
+        self._steps = 0
+
+    @property
+    def shares(self) -> Shares:
+        """The softmax of each block's logits."""
+        return tuple(softmax(logits) for logits in self.logits)
+
+    @property
+    def mode(self) -> Architecture:
+        """The operation of the largest logit in every block."""
+        return tuple(int(logits.argmax()) for logits in self.logits)
+
+    def step(self, slopes: Shares) -> None:
+        """Moves the logits against ∂ loss / ∂ logit."""
+        self._steps += 1
+        for logits, mean, square, slope in zip(self.logits, self._mean, self._square, slopes, strict=True):
+            mean += 0.5 * (slope - mean)
+            square += 0.001 * (slope**2 - square)
+            unbiased = np.sqrt(square / (1.0 - 0.999**self._steps))
+            logits -= self._rate * mean / (1.0 - 0.5**self._steps) / (unbiased + 1e-12)
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """exp z / Σ exp z."""
+    weights = np.exp(logits - logits.max())
+    total: FloatArray = weights / weights.sum()
+    return total
+
+
+def through_softmax(shares: FloatArray, slope: FloatArray) -> FloatArray:
+    """∂/∂z_i = p_i (g_i − Σ_j p_j g_j), of p = softmax(z) and g = ∂/∂p."""
+    back: FloatArray = shares * (slope - shares @ slope)
+    return back

@@ -1,0 +1,107 @@
+"""Strategies by gradient: the steps by hand, and a table's expected value as the loss to descend."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from nas.errors import SearchError
+from nas.space import ChoiceBlock, SearchSpace
+from nas.strategies.darts import Darts, DartsSettings
+from nas.strategies.slopes import LogitDescent, softmax, through_softmax
+from nas.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nas.strategies.slopes import Relaxation, Shares
+    from nas.trial import Strategy
+
+SPACE = SearchSpace(tuple(ChoiceBlock(f"block{i}", ("a", "b", "c")) for i in range(4)))
+TABLE = np.array([-sum(a) - 4.0 * (a[0] == 2 and a[3] == 2) for a in product(range(3), repeat=4)]).reshape(
+    3, 3, 3, 3
+)
+
+
+class ExpectedTable:
+    """The expected value of a table over independent blocks: its slopes are exact, it has no weights."""
+
+    def __init__(self) -> None:
+        self.learnt: list[Shares] = []
+
+    def learn(self, shares: Shares) -> None:
+        self.learnt.append(shares)
+
+    def slopes(self, shares: Shares) -> Shares:
+        letters = "abcd"
+        return tuple(
+            np.einsum(
+                f"abcd,{','.join(letters.replace(letter, ''))}->{letter}",
+                TABLE,
+                *(share for other, share in zip(letters, shares, strict=True) if other != letter),
+            )
+            for letter in letters
+        )
+
+
+MAKERS: dict[str, Callable[[Relaxation], Strategy]] = {
+    "darts": lambda relaxation: Darts(SPACE, relaxation),
+}
+
+
+@pytest.mark.parametrize("name", list(MAKERS))
+def test_every_strategy_by_gradient_finds_the_best_of_a_table_and_repeats_itself(name: str) -> None:
+    found = []
+    for _ in range(2):
+        strategy = MAKERS[name](ExpectedTable())
+        asked = [strategy.ask() for _ in range(8)]
+        strategy.tell(Trial(asked[-1], 1.0))
+        found.append(asked)
+    assert found[0] == found[1]
+    assert found[0][-1] == (2, 2, 2, 2)
+
+
+@pytest.mark.parametrize("name", list(MAKERS))
+def test_every_strategy_by_gradient_refuses_a_trial_of_another_space(name: str) -> None:
+    with pytest.raises(SearchError, match=r"architecture\[block3\] = 9"):
+        MAKERS[name](ExpectedTable()).tell(Trial((0, 0, 0, 9), 1.0))
+
+
+def test_the_slope_through_softmax_is_that_of_finite_differences() -> None:
+    logits, slope = np.array([0.3, -1.0, 0.8]), np.array([1.0, -2.0, 0.5])
+    numeric = [(softmax(logits + step) - softmax(logits - step)) @ slope / 2e-6 for step in 1e-6 * np.eye(3)]
+    np.testing.assert_allclose(through_softmax(softmax(logits), slope), numeric, rtol=1e-6)
+
+
+def test_a_first_step_of_adam_has_the_size_of_its_rate_against_the_slope() -> None:
+    descent = LogitDescent((2, 3), 0.1)
+    descent.step((np.array([5.0, -5.0]), np.array([1e-3, 0.0, -1e-3])))
+    np.testing.assert_allclose(descent.logits[0], [-0.1, 0.1], rtol=1e-6)
+    np.testing.assert_allclose(descent.logits[1], [-0.1, 0.0, 0.1], rtol=1e-6)
+    assert descent.mode == (1, 2)
+
+
+def test_darts_trains_the_weights_under_the_shares_of_its_step() -> None:
+    table = ExpectedTable()
+    darts = Darts(SPACE, table, DartsSettings(rate=0.1, steps=2))
+    darts.ask()
+    np.testing.assert_allclose(table.learnt[0], np.full((4, 3), 1 / 3))
+    # After one step the logits of a block whose slopes are a − b are −0.1, 0 and 0.1 (the middle one's slope
+    # through the softmax vanishes where slopes are evenly spaced, as in the two middle blocks).
+    np.testing.assert_allclose(table.learnt[1][1], softmax(np.array([-0.1, 0.0, 0.1])), atol=1e-4)
+    assert len(table.learnt) == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: DartsSettings(rate=0.0), "rate = 0.0"),
+        (lambda: DartsSettings(steps=0), "steps = 0"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_value(make: Callable[[], object], said: str) -> None:
+    with pytest.raises(SearchError, match=said):
+        make()

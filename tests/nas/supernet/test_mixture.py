@@ -1,0 +1,70 @@
+"""The supernet as strategies by gradient use it."""
+
+from copy import deepcopy
+
+import numpy as np
+import torch
+
+from nas.click_data import ClickRows
+from nas.ctr.fields import FieldGroups
+from nas.ctr.network import CtrNetwork
+from nas.ctr.space import CtrSpace
+from nas.strategies.darts import Darts, DartsSettings
+from nas.supernet.mixture import SupernetRelaxation
+from nas.training import TrainingSettings
+
+FIELDS = FieldGroups((8, 8), (0, 0))
+SPACE = CtrSpace(
+    1,
+    dims=(8,),
+    dots=(0,),
+    crosses=((0, 0),),
+    gates=(0,),
+    heads=(0,),
+    depths=(0, 1),
+    widths=(8,),
+    seconds=((0, 0),),
+)
+SETTINGS = TrainingSettings(batch_size=128, rate=0.02)
+FM = [block.name for block in SPACE.search_space.blocks].index("fm")
+
+
+def rows(seed: int) -> ClickRows:
+    """A click where the ids agree in parity and in half: products of two fields, no field alone."""
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(8, size=(2000, 2))
+    signs = np.random.default_rng(0).normal(size=(8, 4))
+    clicks = (signs[ids[:, 0]] * signs[ids[:, 1]]).sum(axis=1) > 0.0
+    return ClickRows(ids, clicks.astype(np.float32), np.zeros((2000, 0), np.float32))
+
+
+def relaxation(network: CtrNetwork) -> SupernetRelaxation:
+    return SupernetRelaxation(network, SPACE, (rows(1), rows(2)), SETTINGS)
+
+
+def even() -> tuple[np.ndarray, ...]:
+    return tuple(np.full(size, 1.0 / size) for size in SPACE.search_space.sizes)
+
+
+def test_learning_changes_weights_and_slopes_leave_them_alone() -> None:
+    network = CtrNetwork(FIELDS, SPACE.limits, torch.Generator().manual_seed(1))
+    mixed = relaxation(network)
+    before = deepcopy(network.state_dict())
+    slopes = mixed.slopes(even())
+    assert [len(slope) for slope in slopes] == list(SPACE.search_space.sizes)
+    assert all(torch.equal(network.state_dict()[name], before[name]) for name in before)
+    mixed.learn(even())
+    assert not torch.equal(network.state_dict()["table.weight"], before["table.weight"])
+
+
+def test_a_search_by_gradient_on_the_supernet_finds_the_branch_that_multiplies() -> None:
+    def found() -> tuple[int, float]:
+        network = CtrNetwork(FIELDS, SPACE.limits, torch.Generator().manual_seed(1))
+        darts = Darts(SPACE.search_space, relaxation(network), DartsSettings(rate=0.05, steps=120))
+        return darts.ask()[FM], float(darts.shares[FM][1])
+
+    operation, share = found()
+    assert operation == 1
+    # From a half; Adam can move a logit by 120 · 0.05 at most.
+    assert share > 0.7
+    assert found() == (operation, share)
