@@ -12,6 +12,7 @@ from nas.errors import SearchError
 from nas.space import ChoiceBlock, SearchSpace
 from nas.strategies.darts import Darts, DartsSettings
 from nas.strategies.slopes import LogitDescent, softmax, through_softmax
+from nas.strategies.snas import Snas, SnasSettings
 from nas.trial import Trial
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class ExpectedTable:
 
 MAKERS: dict[str, Callable[[Relaxation], Strategy]] = {
     "darts": lambda relaxation: Darts(SPACE, relaxation),
+    "snas": lambda relaxation: Snas(SPACE, relaxation, np.random.default_rng(1)),
 }
 
 
@@ -95,11 +97,30 @@ def test_darts_trains_the_weights_under_the_shares_of_its_step() -> None:
     assert len(table.learnt) == 2
 
 
+def test_snas_trains_on_draws_that_grow_sharper_and_follow_their_chances() -> None:
+    table = ExpectedTable()
+    search = Snas(SPACE, table, np.random.default_rng(2), SnasSettings(rate=1e-9, steps=600, cold=0.01))
+    search.ask()
+    assert search.temperature == pytest.approx(max(3.0 * 0.99**600, 0.01))
+    first, last = (
+        np.array([draw[0].max() for draw in part]) for part in (table.learnt[:50], table.learnt[-50:])
+    )
+    assert first.mean() < 0.6
+    assert last.mean() > 0.9
+    chosen = np.bincount([draw[0].argmax() for draw in table.learnt], minlength=3) / 600
+    # Even chances, by the Gumbel trick at any temperature: deviation √(2/9/600) = 0.019; four of them.
+    np.testing.assert_allclose(chosen, np.full(3, 1 / 3), atol=0.077)
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
         (lambda: DartsSettings(rate=0.0), "rate = 0.0"),
         (lambda: DartsSettings(steps=0), "steps = 0"),
+        (lambda: SnasSettings(rate=0.0), "rate = 0.0"),
+        (lambda: SnasSettings(cold=0.0), "cold = 0.0"),
+        (lambda: SnasSettings(hot=0.1), "hot = 0.1"),
+        (lambda: SnasSettings(cooling=1.1), "cooling = 1.1"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value(make: Callable[[], object], said: str) -> None:
