@@ -1,8 +1,9 @@
 """Times linear programming libraries on files of problems: a process of its own, as they share no process.
 
 `python benchmarks/solver_rivals.py ortools|highs SECONDS LIMIT` reads paths of .npz files from standard input
-and answers each with a line of JSON: for each configuration [CPU seconds, objective] of one problem after
-another, until SECONDS are spent; the objective is null where LIMIT seconds did not suffice.
+and answers each with a line of JSON: for each configuration [CPU seconds of the solve, the same from arrays
+to arrays, objective] of one problem after another, until SECONDS are spent; the objective is null where LIMIT
+seconds did not suffice.
 """
 
 from __future__ import annotations
@@ -35,8 +36,11 @@ class Program(NamedTuple):
     upper: Any
 
 
-Answer = tuple[float, float | None]
-"""CPU seconds and objective."""
+SLOW_SECONDS = 5e-3
+"""What takes longer is timed once, what is shorter three times, as our own calls are."""
+
+Answer = tuple[float, float, float | None]
+"""CPU seconds of the solve alone, the same with the copies of model and answer, and the objective."""
 
 
 def strong_program(problem: Any) -> Program:
@@ -69,10 +73,10 @@ def assignment_program(problem: Any) -> Program:
 
 
 def solve_ortools(name: str, parameters: str, program: Program, limit: float) -> Answer:
-    """Returns the answer of GLOP or PDLP, the time to copy the model left out."""
+    """Returns the answer of GLOP or PDLP."""
     from ortools.linear_solver.python import model_builder_helper as helper
 
-    size = program.cost.size
+    begun, size = time.process_time(), program.cost.size
     model = helper.ModelBuilderHelper()
     model.fill_model_from_sparse_data(
         np.zeros(size), np.ones(size), program.cost, program.lower, program.upper, program.matrix
@@ -84,20 +88,23 @@ def solve_ortools(name: str, parameters: str, program: Program, limit: float) ->
     solver.solve(model)
     seconds = time.process_time() - start
     solved = solver.has_solution() and solver.status() == helper.SolveStatus.OPTIMAL
-    return seconds, -solver.objective_value() if solved else None
+    if solved:
+        solver.variable_values()
+    return seconds, time.process_time() - begun, -solver.objective_value() if solved else None
 
 
 def solve_highs(presolve: str, program: Program, limit: float) -> Answer:
-    """Returns the answer of HiGHS, the time to copy the model left out."""
+    """Returns the answer of HiGHS."""
     import highspy
 
     # Who ran HiGHS in this process before may have fixed another number of threads, which HiGHS then refuses.
     cast("Any", highspy).Highs.resetGlobalScheduler(True)
+    columns = sparse.csc_matrix(program.matrix)
+    begun = time.process_time()
     highs = cast("Any", highspy).Highs()
     settings = {"output_flag": False, "threads": 1, "presolve": presolve, "time_limit": limit}
     for option, value in settings.items():
         highs.setOptionValue(option, value)
-    columns = sparse.csc_matrix(program.matrix)
     lp = cast("Any", highspy).HighsLp()
     lp.num_col_, lp.num_row_ = columns.shape[1], columns.shape[0]
     lp.col_cost_, lp.col_lower_ = program.cost, np.zeros(columns.shape[1])
@@ -109,7 +116,9 @@ def solve_highs(presolve: str, program: Program, limit: float) -> Answer:
     highs.run()
     seconds = time.process_time() - start
     solved = highs.getModelStatus() == cast("Any", highspy).HighsModelStatus.kOptimal
-    return seconds, -highs.getInfo().objective_function_value if solved else None
+    np.array(highs.getSolution().col_value)
+    objective = -highs.getInfo().objective_function_value if solved else None
+    return seconds, time.process_time() - begun, objective
 
 
 def solve_scipy(problem: Any, limit: float) -> Answer:
@@ -130,7 +139,8 @@ def solve_scipy(problem: Any, limit: float) -> Answer:
         method="highs",
         options={"time_limit": limit},
     )
-    return time.process_time() - start, -answer.fun if answer.status == 0 else None
+    seconds = time.process_time() - start
+    return seconds, seconds, -answer.fun if answer.status == 0 else None
 
 
 def solve_cvxpy(problem: Any, limit: float) -> Answer:
@@ -152,9 +162,10 @@ def solve_cvxpy(problem: Any, limit: float) -> Answer:
     try:
         solve_model(solver=cp.CLARABEL, time_limit=limit)
     except cp.SolverError:
-        return time.process_time() - start, None
+        seconds = time.process_time() - start
+        return seconds, seconds, None
     seconds = time.process_time() - start
-    return seconds, -float(cast("Any", model.value)) if model.status == cp.OPTIMAL else None
+    return seconds, seconds, -float(cast("Any", model.value)) if model.status == cp.OPTIMAL else None
 
 
 def configurations(library: str, problem: Any) -> dict[str, Callable[[Any, float], Answer]]:
@@ -185,9 +196,12 @@ def configurations(library: str, problem: Any) -> dict[str, Callable[[Any, float
 
 
 def solve_form(form: Any, solve: Any, problem: Any, limit: float) -> Answer:
-    """Returns the answer to one form of the problem."""
-    answer: Answer = solve(form(problem), limit)
-    return answer
+    """Returns the answer to one form of the problem, the least times of three where it is short."""
+    program = form(problem)
+    answers: list[Answer] = []
+    while len(answers) < 3 and (not answers or answers[-1][1] < SLOW_SECONDS):
+        answers.append(solve(program, limit))
+    return min(each[0] for each in answers), min(each[1] for each in answers), answers[0][2]
 
 
 def answers(library: str, path: str, seconds: float, limit: float) -> dict[str, list[Answer]]:

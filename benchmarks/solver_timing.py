@@ -15,7 +15,9 @@ import numpy as np
 from numba import njit
 
 from benchmarks.solver_instances import problems
-from ranker.solver import SlateBatch, SlateProblem, Status, solve, solve_many
+from ranker.solver import Settings, SlateBatch, SlateProblem, Status, solve, solve_many
+from ranker.solver.batch import Span, rule_of, sheet_for, solve_range
+from ranker.solver.workspace import make_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,12 +31,24 @@ LARGEST_BATCH = 20_000_000
 """Weights of the problems that are timed as a batch, at most."""
 
 
+Answer = tuple[float, float, float | None]
+"""CPU seconds of a rival's solve alone, the same from arrays to arrays, and the objective (None: late)."""
+
+
 class Timed(NamedTuple):
-    """Holds a problem, its optimum and the CPU seconds of our public call."""
+    """Holds a problem, its optimum and CPU seconds."""
 
     problem: SlateProblem
     objective: float
-    seconds: float
+
+    call: float
+    """Of `solve`."""
+
+    code: float
+    """Of the machine code in it."""
+
+    arrays: float
+    """Of `SlateProblem` and `solve`."""
 
 
 def cpu_seconds(function: Callable[[], object]) -> float:
@@ -47,6 +61,28 @@ def cpu_seconds(function: Callable[[], object]) -> float:
         if least > SLOW_SECONDS:
             break
     return least
+
+
+def time_code(problems: Sequence[SlateProblem]) -> list[float]:
+    """Returns the CPU times of the machine code of each problem, its first pass, as it is called for one.
+
+    What it takes to hand over the arguments is left out.
+    """
+    seconds = []
+    for problem in problems:
+        n, K, k = problem.num_candidates, problem.num_constraints, problem.num_positions
+        given, sheet = tuple(problem.request), sheet_for(problem.request)
+        room, rule = make_room((K, n, k, 0, 64 + 64 * K)), rule_of(Settings(), Span(0, 1, 100_000))
+        call = partial(solve_range, given, room, rule)
+        whole = cpu_seconds(partial(call, (0, 1), sheet))
+        seconds.append(whole - cpu_seconds(partial(call, (0, 0), sheet)))
+    return seconds
+
+
+def time_from_arrays(problem: SlateProblem) -> float:
+    """Returns the CPU time to build the problem and to solve it."""
+    fields = (problem.value, problem.weights, problem.limits, problem.attention)
+    return cpu_seconds(lambda: solve(SlateProblem(*fields)))
 
 
 def time_ours(family: str, cell: Cell, count: int, num_kept: int) -> tuple[dict[str, Any], list[Timed]]:
@@ -62,7 +98,8 @@ def time_ours(family: str, cell: Cell, count: int, num_kept: int) -> tuple[dict[
         tight.append(int((solution.dual != 0.0).sum()))
         status[solution.status.name.lower()] += 1
         if solution.status is Status.OPTIMAL and solution.objective != 0.0 and len(kept) < num_kept:
-            kept.append(Timed(problem, solution.objective, calls[-1]))
+            code, arrays = time_code([problem])[0], time_from_arrays(problem)
+            kept.append(Timed(problem, solution.objective, calls[-1], code, arrays))
         if (len(batch) + 1) * problem.weights.size <= LARGEST_BATCH:
             batch.append(problem)
     together = SlateBatch.of(batch)
@@ -71,6 +108,7 @@ def time_ours(family: str, cell: Cell, count: int, num_kept: int) -> tuple[dict[
         "cell": cell,
         "instances": count,
         "call_us": [rounded(1e6 * q) for q in np.quantile(calls, [0.5, 0.9, 0.99])],
+        "code_us": rounded(1e6 * float(np.median(time_code(batch)))),
         "batch_us": rounded(1e6 * cpu_seconds(lambda: solve_many(together, num_threads=1)) / len(batch)),
         "steps": [rounded(q) for q in np.quantile(steps, [0.5, 0.99])],
         "tight": round(float(np.mean(tight)), 2),
@@ -80,7 +118,7 @@ def time_ours(family: str, cell: Cell, count: int, num_kept: int) -> tuple[dict[
 
 
 class Rivals:
-    """Keeps one process a library, which answers files of problems; both work at the same time."""
+    """Keeps one process a library, which answers files of problems, one library after the other."""
 
     def __init__(self, pythons: dict[str, str], seconds: float, limit: float) -> None:
         program = str(Path(__file__).with_name("solver_rivals.py"))
@@ -94,18 +132,17 @@ class Rivals:
             for library, python in pythons.items()
         }
 
-    def answers(self, kept: Sequence[Timed]) -> dict[str, list[tuple[float, float | None]]]:
-        """Returns for each configuration CPU seconds and objective (None: late) of the first problems."""
+    def answers(self, kept: Sequence[Timed]) -> dict[str, list[Answer]]:
+        """Returns for each configuration the answers to the first problems."""
         found: dict[str, Any] = {}
         with tempfile.NamedTemporaryFile(suffix=".npz") as file:
             fields = ("value", "weights", "limits", "attention")
             arrays = {field: np.stack([getattr(each.problem, field) for each in kept]) for field in fields}
             np.savez(file, allow_pickle=False, **arrays)
             file.flush()
-            for process in self._processes.values():
+            for library, process in self._processes.items():
                 assert process.stdin is not None
                 print(file.name, file=process.stdin, flush=True)
-            for library, process in self._processes.items():
                 found |= json.loads(self._next_object(library, process))
         return found
 
@@ -124,29 +161,37 @@ class Rivals:
             process.communicate()
 
 
-def compare(kept: Sequence[Timed], found: dict[str, list[tuple[float, float | None]]]) -> dict[str, Any]:
-    """Returns for each rival, and for the best configuration of GLOP and of HiGHS, ratios to our call."""
+def compare(kept: Sequence[Timed], found: dict[str, list[Answer]]) -> dict[str, Any]:
+    """Returns ratios for each rival, and for the best configuration of GLOP and of HiGHS.
+
+    They are of the rival's solve alone to our call; for the best also to our machine code, and from arrays.
+    """
     row: dict[str, Any] = {}
+    calls = [each.call for each in kept]
     for best in ("glop", "highs"):
         runs = [answers for name, answers in found.items() if name.startswith(best)]
         count = min((len(answers) for answers in runs), default=0)
         if count:
-            row["best_" + best] = ratios(kept, [min(answers[i][0] for answers in runs) for i in range(count)])
+            alone = [min(answers[i][0] for answers in runs) for i in range(count)]
+            whole = [min(answers[i][1] for answers in runs) for i in range(count)]
+            row["best_" + best] = ratios(alone, calls)
+            row["best_" + best + "_code"] = ratios(alone, [each.code for each in kept])
+            row["best_" + best + "_arrays"] = ratios(whole, [each.arrays for each in kept])
     for name, answers in found.items():
-        row[name] = ratios(kept, [seconds for seconds, _ in answers])
-        row[name]["timeouts"] = sum(objective is None for _, objective in answers)
+        row[name] = ratios([seconds for seconds, _, _ in answers], calls)
+        row[name]["timeouts"] = sum(objective is None for _, _, objective in answers)
         errors = [
             abs(objective / each.objective - 1.0)
-            for (_, objective), each in zip(answers, kept, strict=False)
+            for (_, _, objective), each in zip(answers, kept, strict=False)
             if objective is not None
         ]
         row[name]["difference"] = max(errors, default=None)
     return row
 
 
-def ratios(kept: Sequence[Timed], seconds: Sequence[float]) -> dict[str, Any]:
+def ratios(seconds: Sequence[float], ours: Sequence[float]) -> dict[str, Any]:
     """Returns median over the instances of their ratio, its 95 % bootstrap interval, and the least."""
-    ratio = np.array([rival / each.seconds for rival, each in zip(seconds, kept, strict=False)])
+    ratio = np.array([rival / own for rival, own in zip(seconds, ours, strict=False)])
     draws = np.random.default_rng(0).choice(ratio, (1000, ratio.size))
     low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
     numbers = {"ratio": np.median(ratio), "low": low, "high": high, "least": ratio.min()}

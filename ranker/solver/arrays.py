@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Numbers = Floats | Singles
 Ints = NDArray[np.int64]
 Records = NDArray[Any]
 """Arrays of records, whose fields are read as `array[i].field`."""

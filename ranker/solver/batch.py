@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from ranker.solver.workspace import Room, Rule, Sheet, answer_at, carve, lay_out
 
 if TYPE_CHECKING:
     from ranker.solver.settings import Deadline, Settings
+
+
+Arrays = tuple[Any, ...]
+"""The fields of a request."""
 
 
 class Span(NamedTuple):
@@ -52,16 +56,21 @@ def run_into(sheet: Sheet, batch: Request, settings: Settings, span: Span) -> No
     num_limits, n = batch.weights.shape[1:]
     num_rows = num_limits + most_lower_rows(batch)
     capacity = batch.known_slates.shape[1] + 64 + 16 * num_rows
-    rule = (settings.smoothing, settings.gap_tolerance, span.num_steps, settings.steps_until_ellipsoid)
+    given, rule = tuple(batch), rule_of(settings, span)
     first, status = span.first, sheet[2]
     while first < span.end:
         room = make_room((num_rows, n, batch.attention.shape[1], batch.caps.shape[1], capacity))
-        first = solve_range(batch, room, rule, (first, span.end), sheet)
+        first = solve_range(given, room, rule, (first, span.end), sheet)
         while first < span.end and status[first] == UNSURE:
             if not look_again(batch, room, settings, span._replace(first=first), sheet):
                 break
-            first = solve_range(batch, room, rule, (first + 1, span.end), sheet)
+            first = solve_range(given, room, rule, (first + 1, span.end), sheet)
         capacity *= 4
+
+
+def rule_of(settings: Settings, span: Span) -> Rule:
+    """Returns the rule of the walk."""
+    return settings.smoothing, settings.gap_tolerance, span.num_steps, settings.steps_until_ellipsoid
 
 
 def look_again(batch: Request, room: Room, settings: Settings, span: Span, sheet: Sheet) -> bool:
@@ -71,11 +80,11 @@ def look_again(batch: Request, room: Room, settings: Settings, span: Span, sheet
     """
     num_rows, n, _, _, capacity = room[0]
     ledger = make_ledger((num_rows, batch.limits.shape[1], n, capacity))
-    rule = (settings.smoothing, settings.gap_tolerance, span.num_steps, settings.steps_until_ellipsoid)
+    rule = rule_of(settings, span)
     if span.deadline is None:
         return solve_carefully(batch, room, ledger, (span.first, True, rule), sheet) != FULL
     sheet[2][span.first] = STOPPED
-    one_step, fresh = (*rule[:2], 0, rule[3]), True
+    one_step, fresh = rule_of(settings, span._replace(num_steps=0)), True
     for _ in range(1 + settings.max_num_steps // STEPS_OF_FLOATS):
         if span.deadline.seconds_left() <= 0.0:
             break
@@ -95,12 +104,13 @@ def most_lower_rows(batch: Request) -> int:
 
 
 @entry
-def solve_range(batch: Request, room: Room, rule: Rule, span: tuple[int, int], sheet: Sheet) -> int:
-    """Solves the problems first..end − 1 = span of the batch; returns the first that is not done, or end.
+def solve_range(given: Arrays, room: Room, rule: Rule, span: tuple[int, int], sheet: Sheet) -> int:
+    """Solves the problems first..end − 1 = span of a batch; returns the first that is not done, or end.
 
-    That one has the status UNSURE where its answer failed the check, or room was short for it.
+    That one has the status UNSURE where its answer failed the check, or room was short for it. The batch
+    comes as a plain tuple, which takes half the time of a named one to hand over.
     """
-    w, answers = carve(room), lay_out(sheet)
+    batch, w, answers = Request(*given), carve(room), lay_out(sheet)
     first, end = span
     for b in range(first, end):
         request, answer = request_at(batch, b), answer_at(answers, b)

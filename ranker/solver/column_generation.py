@@ -8,7 +8,8 @@ import numpy as np
 
 from ranker.solver.ellipsoid import cut_at_query, move_to_center, surround_box
 from ranker.solver.kernel import hot_kernel, kernel
-from ranker.solver.pricing import find_best, score
+from ranker.solver.pricing import find_best, place_top, score
+from ranker.solver.rough import rough_margin, select_top_roughly
 from ranker.solver.simplex import optimise, pivot_on, refresh, refresh_dual, start_from
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ WALKING, DONE, FULL = 0, 1, 2
 def start(w: Workspace) -> None:
     """Prices the slate at `center` and makes it the first mixture, with what else is known."""
     walk = w.walk[0]
-    walk.num_steps = walk.stage = walk.status = walk.infeasible = 0
+    walk.num_steps = walk.num_pivots = walk.stage = walk.status = walk.infeasible = 0
     walk.first_step = walk.surrounded = 0
     walk.cap = FIRST_CAP
     walk.bound = np.inf
@@ -137,8 +138,7 @@ def price(w: Workspace) -> bool:
     last = w.rows.size
     for r in range(last):
         w.point[r] = w.rows[r].point
-    score(w.grid[goal_row(w)], w.grid, w.point, w.scores)
-    find_best(w)
+    find_best_at_point(w)
     p = w.walk[0].num_known
     w.walk[0].num_known += 1
     w.walk[0].num_steps += 1
@@ -157,6 +157,20 @@ def price(w: Workspace) -> bool:
         for r in range(last):
             w.rows[r].center = w.rows[r].point
     return bool(improvement > IMPROVEMENT_TOLERANCE * weight)
+
+
+@hot_kernel
+def find_best_at_point(w: Workspace) -> None:
+    """Leaves in `w.slate` the slate that the stage wants most at `point`."""
+    margin = np.inf
+    if w.walk[0].rough and not w.walk[0].capped and values_count(w):
+        margin = rough_margin(w)
+    if margin < np.inf:
+        select_top_roughly(w, margin)
+        place_top(w)
+    else:
+        score(w.grid[goal_row(w)], w.grid, w.point, w.scores)
+        find_best(w)
 
 
 @hot_kernel
@@ -229,7 +243,7 @@ def settle(w: Workspace) -> None:
     for _ in range(5):
         refresh(w)
         optimise(w)
-        if w.walk[0].num_pivots == 0:
+        if w.walk[0].num_pivots == w.walk[0].refreshed:
             return
 
 

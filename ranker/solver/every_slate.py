@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,8 +86,7 @@ def with_slate(request: Request, relaxed: Solution, slate: Ints, end: tuple[Stat
     soft = np.isfinite(price)
     objective = value - float(price[soft] @ violation[soft])
     bound = max(relaxed.upper_bound, objective)
-    return replace(
-        relaxed,
+    return relaxed._replace(
         status=status,
         objective=objective,
         upper_bound=objective if status is Status.OPTIMAL else bound,

@@ -83,6 +83,11 @@ def hot_kernel(function: F) -> F:
     return _compiled(function, no_cpython_wrapper=True, forceinline=True)
 
 
+def counting_kernel(function: F) -> F:
+    """Compiles `function`, whose sums are of small whole numbers, as a hot kernel: their order is free."""
+    return _compiled(function, no_cpython_wrapper=True, forceinline=True, fastmath={"reassoc"})
+
+
 def maximum_kernel(function: F) -> F:
     """Compiles `function`, which only kernels call and which meets no NaN: a maximum needs no order."""
     return _compiled(function, no_cpython_wrapper=True, fastmath={"nnan", "nsz"})

@@ -12,7 +12,7 @@ from ranker.solver.request import FREE, Request
 BLOCK = 64
 
 if TYPE_CHECKING:
-    from ranker.solver.arrays import Floats, Ints
+    from ranker.solver.arrays import Floats, Ints, Numbers
     from ranker.solver.workspace import Workspace
 
 
@@ -66,12 +66,18 @@ def find_best(w: Workspace) -> None:
         select_within_caps(w, floor)
     else:
         select_top(w)
-    for t in range(num_free):
+    place_top(w)
+
+
+@hot_kernel
+def place_top(w: Workspace) -> None:
+    """Writes the choice for the free positions into `w.slate`."""
+    for t in range(w.walk[0].num_free):
         w.slate[w.free[t]] = w.top[t]
 
 
 @hot_kernel
-def score(value: Floats, weights: Floats, dual: Floats, scores: Floats) -> None:
+def score(value: Numbers, weights: Numbers, dual: Numbers, scores: Numbers) -> None:
     """Writes value − weightsᵀ dual into `scores`, four or five rows at a time to spare the memory."""
     q = score_first(value, weights, dual, scores)
     while q < dual.size:
@@ -83,7 +89,7 @@ def score(value: Floats, weights: Floats, dual: Floats, scores: Floats) -> None:
 
 
 @hot_kernel
-def score_first(value: Floats, weights: Floats, dual: Floats, scores: Floats) -> int:
+def score_first(value: Numbers, weights: Numbers, dual: Numbers, scores: Numbers) -> int:
     """Writes value − Σ dual_q weights_q into `scores` for the first q; returns how many: fours are left."""
     q = dual.size % 4
     if q == 1 and dual.size > 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ranker.solver.batch import Span, run
@@ -37,7 +36,7 @@ def solve_in_rounds(
         seconds, left = left - deadline.seconds_left(), deadline.seconds_left()
         num_steps += solution.num_steps
         if solution.status is not Status.STOPPED or left <= 0.0 or num_steps >= settings.max_num_steps:
-            return replace(solution, num_steps=num_steps)
+            return solution._replace(num_steps=num_steps)
         step_seconds = max(seconds / solution.num_steps, 1e-9)
         round_seconds *= 2.0
         warm_start = solution

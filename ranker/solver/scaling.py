@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranker.solver.kernel import kernel, maximum_kernel
+from ranker.solver.rough import copy_roughly
 
 if TYPE_CHECKING:
     from ranker.solver.arrays import Floats, Records
@@ -62,6 +63,7 @@ def scale(request: Request, w: Workspace) -> None:
             r += 1
     for void in range(r, w.rows.size):
         fill_row(request, w, void, 0, 0.0)
+    copy_roughly(w)
 
 
 @kernel

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,9 +27,8 @@ class Status(IntEnum):
     """The hard limits cannot hold together: the mixture that breaks them least."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Solution:
-    """Holds the mixture to draw from and its certificate.
+class Solution(NamedTuple):
+    """Holds the mixture to draw from and its certificate: a tuple, as a frozen dataclass takes 3 µs to fill.
 
     With (·)₊ for the positive part, π for `violation_price` and x for the expected attention `(n,)`:
     objective = cᵀx − Σ π_q violation_q over the finite π_q, and whatever is returned,

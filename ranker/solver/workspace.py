@@ -9,7 +9,7 @@ import numpy as np
 from ranker.solver.kernel import kernel
 
 if TYPE_CHECKING:
-    from ranker.solver.arrays import Floats, Ints, Records
+    from ranker.solver.arrays import Floats, Ints, Records, Singles
 
 ROW = np.dtype(
     [
@@ -34,8 +34,10 @@ WALK = np.dtype(
         ("attention_unit", np.float64),  # Σa
         ("num_free", np.int64),  # positions that nobody is pinned to
         ("capped", np.int64),  # 1 where caps or pins restrict the slates
+        ("rough", np.int64),  # 1 where single precision rules candidates out: see rough
         ("num_known", np.int64),  # slates that the master knows
-        ("num_pivots", np.int64),  # since the basis was last factorised
+        ("num_pivots", np.int64),
+        ("refreshed", np.int64),  # how many they were when the basis was last factorised
         ("num_steps", np.int64),  # slates priced
         ("first_step", np.int64),  # how many they were when the stage began
         ("surrounded", np.int64),  # 1 while an ellipsoid holds the best multipliers of the stage
@@ -51,6 +53,9 @@ WALK = np.dtype(
 )
 """Where the search for one problem stands."""
 
+
+FEWEST = 512
+"""Candidates from which on single precision rules some out: see rough."""
 
 ROW_WORDS, WALK_WORDS = ROW.itemsize // 8, WALK.itemsize // 8
 
@@ -94,8 +99,11 @@ class Workspace(NamedTuple):
     tableau: Floats
     """`(R + 2, R + 2)`: inverse of the basis and its right-hand side; duals and objective below."""
 
+    entering: Floats
+    """`(R + 2,)`: the entering column."""
+
     direction: Floats
-    """`(R + 2,)`: the entering column in terms of the basis."""
+    """`(R + 2,)`: the same in terms of the basis, and minus what it adds to the objective."""
 
     matrix: Floats
     """`(R + 1, R + 1)`: room to invert the basis in."""
@@ -138,6 +146,15 @@ class Workspace(NamedTuple):
 
     left: Ints
     """`(num_groups + 2,)`: what is left of `room` while a slate is filled."""
+
+    rough_grid: Singles
+    """`(R + 1, n)`: G, then v, in single precision; nothing if n < FEWEST, nor in the next."""
+
+    rough_scores: Singles
+    """`(n,)`."""
+
+    rough_point: Singles
+    """`(R,)`."""
 
 
 Sheet = tuple[tuple[int, int, int, int], "Floats", "Ints"]
@@ -194,9 +211,19 @@ def make_room(shape: Shape) -> Room:
     """Returns the shape and the memory of a workspace."""
     num_rows, n, k, num_groups, capacity = shape
     floats = (num_rows + 2) * (n + capacity + num_rows + 2) + (num_rows + 1) ** 2 + (num_rows + 1) * num_rows
-    floats += n + k * 3 + capacity + num_rows * 2 + 2 + num_rows * ROW_WORDS + WALK_WORDS
+    floats += n + k * 3 + capacity + num_rows * 3 + 4 + num_rows * ROW_WORDS + WALK_WORDS
+    floats += words_of_singles(num_rows, n)
     ints = num_rows + 1 + (capacity + 4) * k + 2 * n + 2 * (num_groups + 2)
     return shape, np.empty(floats), np.empty(ints, np.int64)
+
+
+def words_of_singles(num_rows: int, n: int) -> int:
+    """Returns the words that hold (R + 2) n + R numbers in single precision, or 0 if n < FEWEST."""
+    return ((num_rows + 2) * n + num_rows + 1) // 2 if n >= FEWEST else 0
+
+
+rough_words = kernel(words_of_singles)
+"""`words_of_singles`, for kernels."""
 
 
 @kernel
@@ -211,6 +238,10 @@ def carve(room: Room) -> Workspace:
     vectors, floats = cut(floats, 3, k)
     rows, floats = cut(floats, num_rows, ROW_WORDS)
     walk, floats = cut(floats, 1, WALK_WORDS)
+    rough, floats = cut(floats, 1, rough_words(num_rows, n))
+    many = n if n >= FEWEST else 0
+    rough_grid, singles = cut(rough.reshape(-1).view(np.float32), num_rows + 1, many)
+    pivots, floats = cut(floats, 2, num_rows + 2)
     slates, ints = cut(ints, capacity, k)
     places, ints = cut(ints, 4, k)
     people, ints = cut(ints, 2, n)
@@ -225,11 +256,12 @@ def carve(room: Room) -> Workspace:
         reduced=floats[:capacity],
         basis=ints[: num_rows + 1],
         tableau=tableau,
-        direction=floats[capacity : capacity + num_rows + 2],
+        entering=pivots[0],
+        direction=pivots[1],
         matrix=matrix,
         ellipsoid=ellipsoid,
-        point=floats[capacity + num_rows + 2 : capacity + 2 * num_rows + 2],
-        scores=floats[capacity + 2 * num_rows + 2 : capacity + 2 * num_rows + 2 + n],
+        point=floats[capacity : capacity + num_rows],
+        scores=floats[capacity + num_rows : capacity + num_rows + n],
         order=people[0],
         slate=places[0],
         top=places[1],
@@ -240,6 +272,9 @@ def carve(room: Room) -> Workspace:
         group=people[1],
         room=counts[0],
         left=counts[1],
+        rough_grid=rough_grid,
+        rough_scores=singles[:many],
+        rough_point=singles[many : many + num_rows],
     )
 
 
