@@ -54,13 +54,14 @@ Written by `make bench-solver`; how it works is in [solver.md](solver.md).
 numpy {numpy}, scipy {scipy}, numba {numba}, highspy {highspy}, cvxpy {cvxpy}, Clarabel {clarabel},
 OR-Tools as pinned in benchmarks/.
 
-Times are CPU time; a microsecond of a shared machine is worth little, a ratio within one run more. n
-candidates, K limits, k positions; {instances} problems a cell and family, for a rival {rivals} at most, no
-more after {rival_seconds:g} s, and each ended after {rival_limit:g} s. *uniform*: value and weights
-uniform, limits at 0.8 of what a random slate uses. *gaussian*: both signs. *ads*: lognormal value, topics
-and quality at least, formats at most. *yow_like*: the eight limits of Tkachenko et al. on data of our
-own. *nasty*: integers, duplicates, near-collinear rows, mixed scales. Nothing here compares with NodeHopper's
-own program, which is not public.
+Times are CPU time, the least of up to ten calls, problems taking turns, as the speed of a shared machine
+comes and goes by a factor of two; a ratio within one run is worth more than a microsecond. n candidates,
+K limits, k positions; {instances} problems a cell and family, for a rival {rivals} at most, no more after
+{rival_seconds:g} s, and each ended after {rival_limit:g} s. *uniform*: value and weights uniform, limits at
+0.8 of what a random slate uses. *gaussian*: both signs. *ads*: lognormal value, topics and quality at least,
+formats at most. *yow_like*: the eight limits of Tkachenko et al. on data of our own. *nasty*: integers,
+duplicates, near-collinear rows, mixed scales. Nothing here compares with NodeHopper's own program,
+which is not public.
 """
 
 
@@ -127,7 +128,7 @@ def speed_section(rows: list[Row], slates_per_second: dict[str, float]) -> str:
             lines.append([n, *(speed(of_size[K]) for K in constraints)])
         text.append(table([f"n (k = {k})", *(f"K = {K}" for K in constraints)], lines))
     text.append(
-        "The machine code alone, as `solve` calls it, each problem three times in a row: median in µs; in\n"
+        "The machine code alone, as `solve` calls it: median in µs; in\n"
         "brackets over that of a C++ prototype, measured on another machine and problems of its own.\n"
     )
     text.append(code_table(rows))
@@ -205,7 +206,7 @@ def rivals_section(rows: list[Row]) -> str:
         "the best configuration counts for each problem, its solve alone: the model is copied in before.\n"
         "Like with like: *code* is their solve alone over our machine code alone, without the Python around\n"
         "it; *from arrays* is theirs with the copies of model and answer, the matrix ready, over our\n"
-        "`SlateProblem` and `solve`. What is short is timed three times on each side; the least counts.\n"
+        "`SlateProblem` and `solve`. Each side is timed up to ten times, in turns; the least counts.\n"
         "PDLP solves the strong program to its own tolerance; scipy and cvxpy are timed end to end; these\n"
         "three where n × k ≤ 50,000.\n"
         "*differs*: largest relative difference in objective to GLOP or HiGHS. A rival whose time was up\n"

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from benchmarks.solver_instances import Cell
 
-SLOW_SECONDS = 5e-3
-"""Calls that take longer are timed once: what disturbs them is short beside them."""
+ROUNDS = 10
+ROUNDS_SECONDS = 1.0
 
 LARGEST_BATCH = 20_000_000
 """Weights of the problems that are timed as a batch, at most."""
@@ -51,14 +51,19 @@ class Timed(NamedTuple):
     """Of `SlateProblem` and `solve`."""
 
 
-def cpu_seconds(function: Callable[[], object]) -> float:
-    """Returns the CPU time of a call, the least of three where it is short."""
-    least = np.inf
-    for _ in range(3):
-        start = time.process_time()
-        function()
-        least = min(least, time.process_time() - start)
-        if least > SLOW_SECONDS:
+def cpu_seconds(functions: Sequence[Callable[[], object]]) -> list[float]:
+    """Returns the least CPU time of each call, over ten rounds or as many as a second admits.
+
+    The calls take turns, as the speed of a shared machine comes and goes.
+    """
+    least = [np.inf] * len(functions)
+    began = time.perf_counter()
+    for _ in range(ROUNDS):
+        for index, function in enumerate(functions):
+            start = time.process_time()
+            function()
+            least[index] = min(least[index], time.process_time() - start)
+        if time.perf_counter() - began > ROUNDS_SECONDS:
             break
     return least
 
@@ -68,51 +73,53 @@ def time_code(problems: Sequence[SlateProblem]) -> list[float]:
 
     What it takes to hand over the arguments is left out.
     """
-    seconds = []
+    if not problems:
+        return []
+    whole, nothing = [], []
+    n, K, k = problems[0].num_candidates, problems[0].num_constraints, problems[0].num_positions
+    room, rule = make_room((K, n, k, 0, 64 + 64 * K)), rule_of(Settings(), Span(0, 1, 100_000))
     for problem in problems:
-        n, K, k = problem.num_candidates, problem.num_constraints, problem.num_positions
         given, sheet = tuple(problem.request), sheet_for(problem.request)
-        room, rule = make_room((K, n, k, 0, 64 + 64 * K)), rule_of(Settings(), Span(0, 1, 100_000))
-        call = partial(solve_range, given, room, rule)
-        whole = cpu_seconds(partial(call, (0, 1), sheet))
-        seconds.append(whole - cpu_seconds(partial(call, (0, 0), sheet)))
-    return seconds
+        whole.append(partial(solve_range, given, room, rule, (0, 1), sheet))
+        nothing.append(partial(solve_range, given, room, rule, (0, 0), sheet))
+    handing_over = float(np.median(cpu_seconds(nothing)))
+    return [seconds - handing_over for seconds in cpu_seconds(whole)]
 
 
-def time_from_arrays(problem: SlateProblem) -> float:
-    """Returns the CPU time to build the problem and to solve it."""
-    fields = (problem.value, problem.weights, problem.limits, problem.attention)
-    return cpu_seconds(lambda: solve(SlateProblem(*fields)))
+def solve_arrays(problem: SlateProblem) -> None:
+    """Builds the problem and solves it."""
+    solve(SlateProblem(problem.value, problem.weights, problem.limits, problem.attention))
 
 
 def time_ours(family: str, cell: Cell, count: int, num_kept: int) -> tuple[dict[str, Any], list[Timed]]:
     """Returns the row of a cell, and the first problems that have an optimum within their limits."""
-    calls, steps, tight = [], [], []
-    kept: list[Timed] = []
-    batch: list[SlateProblem] = []
-    status = {each.name.lower(): 0 for each in Status}
-    for problem in problems(family, cell, count):
-        solution = solve(problem)
-        calls.append(cpu_seconds(partial(solve, problem)))
-        steps.append(solution.num_steps)
-        tight.append(int((solution.dual != 0.0).sum()))
-        status[solution.status.name.lower()] += 1
-        if solution.status is Status.OPTIMAL and solution.objective != 0.0 and len(kept) < num_kept:
-            code, arrays = time_code([problem])[0], time_from_arrays(problem)
-            kept.append(Timed(problem, solution.objective, calls[-1], code, arrays))
-        if (len(batch) + 1) * problem.weights.size <= LARGEST_BATCH:
-            batch.append(problem)
-    together = SlateBatch.of(batch)
+    batch = list(problems(family, cell, count))
+    solutions = [solve(problem) for problem in batch]
+    calls = cpu_seconds([partial(solve, problem) for problem in batch])
+    few = batch[: max(LARGEST_BATCH // batch[0].weights.size, 1)]
+    together = SlateBatch.of(few)
+    optimal = [
+        i
+        for i, solution in enumerate(solutions)
+        if solution.status is Status.OPTIMAL and solution.objective != 0.0
+    ][:num_kept]
+    chosen = [batch[i] for i in optimal]
+    codes, arrays = time_code(chosen), cpu_seconds([partial(solve_arrays, problem) for problem in chosen])
+    kept = [
+        Timed(batch[i], solutions[i].objective, calls[i], code, whole)
+        for i, code, whole in zip(optimal, codes, arrays, strict=True)
+    ]
+    status = [solution.status for solution in solutions]
     row = {
         "family": family,
         "cell": cell,
         "instances": count,
         "call_us": [rounded(1e6 * q) for q in np.quantile(calls, [0.5, 0.9, 0.99])],
-        "code_us": rounded(1e6 * float(np.median(time_code(batch)))),
-        "batch_us": rounded(1e6 * cpu_seconds(lambda: solve_many(together, num_threads=1)) / len(batch)),
-        "steps": [rounded(q) for q in np.quantile(steps, [0.5, 0.99])],
-        "tight": round(float(np.mean(tight)), 2),
-        "status": status,
+        "code_us": rounded(1e6 * float(np.median(time_code(few)))),
+        "batch_us": rounded(1e6 * cpu_seconds([lambda: solve_many(together, num_threads=1)])[0] / len(few)),
+        "steps": [rounded(q) for q in np.quantile([each.num_steps for each in solutions], [0.5, 0.99])],
+        "tight": round(float(np.mean([(each.dual != 0.0).sum() for each in solutions])), 2),
+        "status": {each.name.lower(): status.count(each) for each in Status},
     }
     return row, kept
 
@@ -215,8 +222,8 @@ def throughput(num_problems: int) -> dict[str, float]:
     one, two = (rate(partial(solve_many, batch, num_threads=n), num_problems) for n in (1, 2))
     spin(1)
     with ThreadPoolExecutor(2) as pool:
-        alone = rate(partial(spin, ROUNDS), 1)
-        both = rate(lambda: list(pool.map(spin, [ROUNDS, ROUNDS])), 2)
+        alone = rate(partial(spin, LOOPS), 1)
+        both = rate(lambda: list(pool.map(spin, [LOOPS, LOOPS])), 2)
     return {"one": rounded(one), "two": rounded(two), "machine": rounded(both / alone)}
 
 
@@ -230,7 +237,7 @@ def rate(function: Callable[[], object], work: int) -> float:
     return work / min(seconds)
 
 
-ROUNDS = 100_000_000
+LOOPS = 100_000_000
 
 
 @njit(nogil=True)
