@@ -11,6 +11,7 @@ import pytest
 from nas.errors import SearchError
 from nas.space import ChoiceBlock, SearchSpace
 from nas.strategies.darts import Darts, DartsSettings
+from nas.strategies.proxyless import Proxyless
 from nas.strategies.slopes import LogitDescent, softmax, through_softmax
 from nas.strategies.snas import Snas, SnasSettings
 from nas.trial import Trial
@@ -50,6 +51,7 @@ class ExpectedTable:
 
 MAKERS: dict[str, Callable[[Relaxation], Strategy]] = {
     "darts": lambda relaxation: Darts(SPACE, relaxation),
+    "proxyless": lambda relaxation: Proxyless(SPACE, relaxation, np.random.default_rng(1)),
     "snas": lambda relaxation: Snas(SPACE, relaxation, np.random.default_rng(1)),
 }
 
@@ -110,6 +112,19 @@ def test_snas_trains_on_draws_that_grow_sharper_and_follow_their_chances() -> No
     chosen = np.bincount([draw[0].argmax() for draw in table.learnt], minlength=3) / 600
     # Even chances, by the Gumbel trick at any temperature: deviation √(2/9/600) = 0.019; four of them.
     np.testing.assert_allclose(chosen, np.full(3, 1 / 3), atol=0.077)
+
+
+def test_proxyless_trains_single_paths_and_moves_two_operations_of_a_block_a_step() -> None:
+    table = ExpectedTable()
+    search = Proxyless(SPACE, table, np.random.default_rng(3), DartsSettings(rate=0.1, steps=1))
+    for _ in range(30):
+        before = search.shares
+        search.ask()
+        for old, new in zip(before, search.shares, strict=True):
+            # The third keeps its chance, so the other two keep their sum.
+            assert np.isclose(old, new, rtol=1e-12).sum() == 1
+    for gates in table.learnt:
+        assert all(sorted(block.tolist()) == [0.0, 0.0, 1.0] for block in gates)
 
 
 @pytest.mark.parametrize(

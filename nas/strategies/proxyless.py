@@ -1,0 +1,81 @@
+"""ProxylessNAS: single paths train the weights, pairs of operations move the chances."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nas.strategies.darts import DartsSettings
+from nas.strategies.slopes import LogitDescent, softmax, through_softmax
+
+if TYPE_CHECKING:
+    from nas.space import Architecture, FloatArray, SearchSpace
+    from nas.strategies.slopes import Relaxation, Shares
+    from nas.trial import Trial
+
+
+class Proxyless:
+    """Binary gates: the weights only ever see one operation in every block, drawn by p = softmax(α).
+
+    To move α, two operations of each block are drawn by p without replacement, one of them is let through by
+    its chance among the two, and the slopes of the two gates stand for those of their chances:
+    ∂/∂α_i = p_i (g_i − Σ_j p_j g_j) over the pair. α is then shifted so that the pair's joint chance is what
+    it was; operations that were not drawn keep theirs.
+
+    Source: Cai, Zhu and Han 2019, ProxylessNAS (arXiv 1812.00332), section 3.2 and equation 4.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        relaxation: Relaxation,
+        rng: np.random.Generator,
+        settings: DartsSettings | None = None,
+    ) -> None:
+        self._space = space
+        self._relaxation = relaxation
+        self._rng = rng
+        self._settings = settings or DartsSettings()
+        self._descent = LogitDescent(space.sizes, self._settings.rate)
+
+    @property
+    def shares(self) -> Shares:
+        """The chance of each operation."""
+        return self._descent.shares
+
+    def ask(self) -> Architecture:
+        """Searches on, then proposes the likeliest operations."""
+        for _ in range(self._settings.steps):
+            self._relaxation.learn(tuple(map(self._gates, self.shares)))
+            self._move()
+        return self._descent.mode
+
+    def tell(self, trial: Trial) -> None:
+        """Checks the trial."""
+        self._space.check(trial.architecture)
+
+    def _move(self) -> None:
+        """Moves the logits of a pair in every block."""
+        before = [logits.copy() for logits in self._descent.logits]
+        pairs = tuple(map(self._pair, before))
+        slopes = self._relaxation.slopes(tuple(map(self._gates, pairs)))
+        self._descent.step(tuple(map(through_softmax, pairs, slopes)))
+        for logits, old, pair in zip(self._descent.logits, before, pairs, strict=True):
+            drawn = pair > 0.0
+            logits[~drawn] = old[~drawn]
+            logits[drawn] += np.logaddexp.reduce(old[drawn]) - np.logaddexp.reduce(logits[drawn])
+
+    def _pair(self, logits: FloatArray) -> FloatArray:
+        """Draws two operations by their chances without replacement (Gumbel top two): chances among them."""
+        noisy = logits + self._rng.gumbel(size=len(logits))
+        drawn = np.argsort(noisy)[-2:]
+        pair = np.zeros(len(logits))
+        pair[drawn] = softmax(logits[drawn])
+        return pair
+
+    def _gates(self, shares: FloatArray) -> FloatArray:
+        """Lets one operation through, by its share."""
+        gates = np.zeros(len(shares))
+        gates[self._rng.choice(len(shares), p=shares)] = 1.0
+        return gates
