@@ -1,8 +1,10 @@
 """The supernet as strategies by gradient use it."""
 
+from collections.abc import Callable
 from copy import deepcopy
 
 import numpy as np
+import pytest
 import torch
 
 from nas.click_data import ClickRows
@@ -10,6 +12,8 @@ from nas.ctr.fields import FieldGroups
 from nas.ctr.network import CtrNetwork
 from nas.ctr.space import CtrSpace
 from nas.strategies.darts import Darts, DartsSettings
+from nas.strategies.proxyless import Proxyless
+from nas.strategies.snas import Snas, SnasSettings
 from nas.supernet.mixture import SupernetRelaxation
 from nas.training import TrainingSettings
 
@@ -26,7 +30,15 @@ SPACE = CtrSpace(
     seconds=((0, 0),),
 )
 SETTINGS = TrainingSettings(batch_size=128, rate=0.02)
+BLOCKS = SPACE.search_space
 FM = [block.name for block in SPACE.search_space.blocks].index("fm")
+
+
+MAKERS: dict[str, Callable[[SupernetRelaxation], Darts | Snas | Proxyless]] = {
+    "darts": lambda mixed: Darts(BLOCKS, mixed, DartsSettings(0.05, 120)),
+    "snas": lambda mixed: Snas(BLOCKS, mixed, np.random.default_rng(1), SnasSettings(0.05, 120)),
+    "proxyless": lambda mixed: Proxyless(BLOCKS, mixed, np.random.default_rng(1), DartsSettings(0.05, 120)),
+}
 
 
 def rows(seed: int) -> ClickRows:
@@ -57,14 +69,10 @@ def test_learning_changes_weights_and_slopes_leave_them_alone() -> None:
     assert not torch.equal(network.state_dict()["table.weight"], before["table.weight"])
 
 
-def test_a_search_by_gradient_on_the_supernet_finds_the_branch_that_multiplies() -> None:
-    def found() -> tuple[int, float]:
-        network = CtrNetwork(FIELDS, SPACE.limits, torch.Generator().manual_seed(1))
-        darts = Darts(SPACE.search_space, relaxation(network), DartsSettings(rate=0.05, steps=120))
-        return darts.ask()[FM], float(darts.shares[FM][1])
-
-    operation, share = found()
-    assert operation == 1
+@pytest.mark.parametrize("name", list(MAKERS))
+def test_a_search_by_gradient_on_the_supernet_finds_the_branch_that_multiplies(name: str) -> None:
+    network = CtrNetwork(FIELDS, SPACE.limits, torch.Generator().manual_seed(1))
+    search = MAKERS[name](relaxation(network))
+    assert search.ask()[FM] == 1
     # From a half; Adam can move a logit by 120 · 0.05 at most.
-    assert share > 0.7
-    assert found() == (operation, share)
+    assert search.shares[FM][1] > 0.7
