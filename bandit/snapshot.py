@@ -163,6 +163,12 @@ def last_epoch(root: Path) -> int:
     return 0 if version is None else _manifest(root / version)[0].epoch
 
 
+def last_sequence(root: Path) -> int:
+    """Returns the number of the last event that the latest snapshot has learned from; 0 without one."""
+    found = versions(root)
+    return found[-1][0] if found else 0
+
+
 def prune(root: Path, keep: int) -> list[str]:
     """Deletes all but the newest `keep` snapshots; returns the versions deleted."""
     if keep < 1:

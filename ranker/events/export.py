@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from ranker.errors import InvalidInputError
 from ranker.events.codec import decode
 from ranker.events.export_tables import (
     DECISIONS,
@@ -22,6 +23,8 @@ from ranker.events.export_tables import (
     mixture_row,
     position_rows,
 )
+from ranker.events.reader import TALLIES
+from ranker.events.retention import EXPORTED_DECISION, EXPORTED_OUTCOME, EXPORTED_REWARD
 from ranker.events.source import open_source
 
 if TYPE_CHECKING:
@@ -136,14 +139,32 @@ def export_parquet(
         closing(open_source(location)) as source,
         TemporaryDirectory(prefix=".export-", dir=out) as staging,
     ):
+        _check_nothing_is_overwritten(source, out)
         last_decision, last_outcome, last_sequence = source.fetch(_LAST)[0]
         extract = _Extract(source, last_decision, last_outcome, last_sequence, created_from, created_before)
         num_decisions, num_positions, num_joined = _write_decisions(extract, Path(staging))
         num_outcomes = _write(Path(staging) / "outcomes.parquet", OUTCOMES, extract.outcomes())
         num_captured = _write(Path(staging) / "requests.parquet", REQUESTS, extract.requests())
+        _check_nothing_is_overwritten(source, out)  # rows may have gone while the others were read
         for file in sorted(Path(staging).iterdir()):
             file.replace(out / file.name)
+        if (created_from, created_before) == (float("-inf"), float("inf")):
+            source.raise_marks(
+                {
+                    EXPORTED_DECISION: last_decision,
+                    EXPORTED_OUTCOME: last_outcome,
+                    EXPORTED_REWARD: last_sequence,
+                }
+            )
     return ExportSummary(num_decisions, num_positions, num_joined, num_outcomes, last_sequence, num_captured)
+
+
+def _check_nothing_is_overwritten(source: Source, out: Path) -> None:
+    tallies = dict(source.fetch(TALLIES))
+    if (tallies.get("retired") or tallies.get("retired_requests")) and (out / "decisions.parquet").exists():
+        raise InvalidInputError(
+            "out", str(out), "holds an export of rows that may have been deleted since: give a new directory"
+        )
 
 
 def _write_decisions(extract: _Extract, folder: Path) -> tuple[int, int, int]:

@@ -16,7 +16,7 @@ from ranker.errors import InvalidInputError, StateError
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
-VERSION = "2"  # of the layout: the newest in migrations/versions, which count up
+VERSION = "3"  # of the layout: the newest in migrations/versions, which count up
 VERSION_TABLE = "adranker_events_version"
 # One writer at a time over all servers, so that rewards are committed in the order of their sequences.
 WRITE_LOCK = text("SELECT pg_advisory_xact_lock(7166126514)")

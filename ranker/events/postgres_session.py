@@ -12,9 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from ranker.errors import StateError
 from ranker.events.postgres import WRITE_LOCK, check_layout, make_engine, shown, unusable
 from ranker.events.settings import Durability
+from ranker.events.source import RAISE_MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection, Engine
 
@@ -157,6 +158,11 @@ class PostgresSource:
     def has_captures(self) -> bool:
         """Says whether the store can hold captured requests: every layout can."""
         return True
+
+    def raise_marks(self, marks: Mapping[str, int]) -> None:
+        """Note up to where the rows have been exported."""
+        for mark in marks.items():
+            self.fetch(f"{RAISE_MARK} RETURNING number", mark)
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from ranker.errors import InvalidInputError
 from ranker.events.codec import encode
 from ranker.events.request_codec import encode_request
+from ranker.events.retention import retire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,7 @@ class QueuedEventStore:
     """An EventStore of a queue, the writer that empties it, and a reader. Subclasses open them."""
 
     def __init__(self, settings: EventSettings, queue: JobQueue, writer: Writer, reader: EventReader) -> None:
-        self._durability = settings.durability
-        self._sweep_limit = settings.sweep_limit
+        self._settings = settings
         self._queue = queue
         self._writer = writer
         self._reader = reader
@@ -37,7 +37,7 @@ class QueuedEventStore:
     @property
     def durability(self) -> Durability:
         """Says whether to wait for the future of a decision before its response leaves."""
-        return self._durability
+        return self._settings.durability
 
     def record_decision(
         self, decision: Decision, captured: RankRequest | None = None
@@ -60,8 +60,15 @@ class QueuedEventStore:
 
     def sweep(self) -> Future[int]:
         """Give the default reward to every position whose window has passed, now; yields how many."""
-        limit = self._sweep_limit
+        limit = self._settings.sweep_limit
         return self._queue.put(lambda transaction, now: transaction.expire_all(now, limit), size=0)
+
+    def retire(self, learned_until: int) -> Future[int]:
+        """Delete the oldest decisions and requests that are older than the settings keep them."""
+        settings = self._settings
+        return self._queue.put(
+            lambda transaction, now: retire(transaction, settings, now, learned_until), size=0
+        )
 
     def find_decision(self, decision_id: str) -> Decision | None:
         """Read a committed decision."""

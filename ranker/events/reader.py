@@ -61,6 +61,7 @@ class EventReader:
         return [
             JoinedReward(number, decisions[decision], position, reward, bool(expired))
             for number, decision, position, reward, expired in rows
+            if decision in decisions  # else deleted just now, for its age
         ]
 
     def counts(self) -> EventCounts:

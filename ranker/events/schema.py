@@ -62,15 +62,19 @@ CREATE TABLE tallies (
 ) WITHOUT ROWID;
 """
 
-# Came after layout 1 without changing what was there: a store without it has captured nothing.
+# Came after layout 1 without changing what was there: a store without them has captured and deleted nothing.
 CAPTURES = "captured_requests"
-FIND_CAPTURES = ("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (CAPTURES,))
-_ADD_CAPTURES = f"""
-CREATE TABLE IF NOT EXISTS {CAPTURES} (
-    decision INTEGER PRIMARY KEY REFERENCES decisions,
-    record BLOB NOT NULL
+MARKS = "marks"
+_ADDED = (
+    f"""
+    CREATE TABLE IF NOT EXISTS {CAPTURES} (
+        decision INTEGER PRIMARY KEY REFERENCES decisions,
+        record BLOB NOT NULL
+    )
+    """,
+    f"CREATE TABLE IF NOT EXISTS {MARKS} (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS outcomes_by_decision ON outcomes (decision)",
 )
-"""
 
 
 def lock(database: Path) -> int:
@@ -108,7 +112,8 @@ def _prepare(connection: sqlite3.Connection, durability: Durability) -> None:
     if _version(connection) == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
     if _version(connection) == VERSION:
-        connection.execute(_ADD_CAPTURES)
+        for statement in _ADDED:
+            connection.execute(statement)
 
 
 def connect_reader(database: Path) -> sqlite3.Connection:
@@ -126,9 +131,10 @@ def connect_reader(database: Path) -> sqlite3.Connection:
     return connection
 
 
-def has_captures(connection: sqlite3.Connection) -> bool:
-    """Says whether the store can hold captured requests: those of earlier releases cannot."""
-    return connection.execute(*FIND_CAPTURES).fetchone() is not None
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Says whether the store has a table: those of earlier releases lack some."""
+    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return connection.execute(query, (name,)).fetchone() is not None
 
 
 def _version(connection: sqlite3.Connection) -> int:

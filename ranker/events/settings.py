@@ -39,6 +39,11 @@ class EventSettings:
     patience_seconds: float = 0.05
     # Records that one transaction takes at most; a single report is never split.
     batch_limit: int = 512
+    # Captured requests are deleted when they are older, decisions with all that belongs to them likewise.
+    keep_requests_seconds: float = math.inf
+    keep_decisions_seconds: float = math.inf
+    # Whether what was never exported stays, however old.
+    keep_unexported: bool = True
 
     def __post_init__(self) -> None:
         for name in ("window_seconds", "sweep_seconds"):
@@ -49,6 +54,13 @@ class EventSettings:
             raise InvalidInputError(
                 "events.patience_seconds", self.patience_seconds, "must be finite and not negative"
             )
+        for name in ("keep_requests_seconds", "keep_decisions_seconds"):
+            if not getattr(self, name) > self.window_seconds:
+                raise InvalidInputError(
+                    f"events.{name}",
+                    getattr(self, name),
+                    f"must exceed window_seconds = {self.window_seconds}",
+                )
         for name in ("sweep_limit", "queue_capacity", "batch_limit"):
             if getattr(self, name) < 1:
                 raise InvalidInputError(f"events.{name}", getattr(self, name), "must be at least 1")

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ranker.errors import StateError
-from ranker.events.schema import connect_reader, has_captures
+from ranker.events.schema import CAPTURES, MARKS, connect_reader, has_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+# The server's transactions take milliseconds.
+_MARK_SECONDS = 10.0
+RAISE_MARK = """
+INSERT INTO marks (name, number) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET number = excluded.number WHERE excluded.number > marks.number
+"""
 
 EventLocation = Path | str  # a file of SQLite, or a postgresql:// URL
 
@@ -25,6 +33,10 @@ class Source(Protocol):
 
     def has_captures(self) -> bool:
         """Says whether the store can hold captured requests."""
+        ...
+
+    def raise_marks(self, marks: Mapping[str, int]) -> None:
+        """Note up to where the rows have been exported, where that is further than before."""
         ...
 
     def close(self) -> None:
@@ -63,7 +75,19 @@ class SqliteSource:
     def has_captures(self) -> bool:
         """Says whether the store can hold captured requests: those of earlier releases cannot."""
         with self._lock:
-            return has_captures(self._connection)
+            return has_table(self._connection, CAPTURES)
+
+    def raise_marks(self, marks: Mapping[str, int]) -> None:
+        """Note up to where the rows have been exported, beside the server that writes."""
+        with self._lock, closing(sqlite3.connect(self._database, timeout=_MARK_SECONDS)) as connection:
+            if has_table(connection, MARKS):  # else no release that deletes has opened it yet
+                try:
+                    with connection:
+                        connection.executemany(RAISE_MARK, marks.items())
+                except sqlite3.Error as error:
+                    raise StateError(
+                        "events.database", str(self._database), f"cannot be marked as exported: {error}"
+                    ) from error
 
     def close(self) -> None:
         """Let go of the file."""

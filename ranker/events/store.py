@@ -47,6 +47,8 @@ class EventCounts:
     unknown_decision: int = 0
     unknown_position: int = 0
     expired: int = 0  # positions that got the default reward
+    retired: int = 0  # decisions deleted for their age
+    retired_requests: int = 0  # captured requests deleted for their age
     queued: int = 0  # records that wait for the writer now
     dropped: int = 0  # records refused because the queue was full; their callers were told
     failed: int = 0  # records whose transaction failed; their callers were told
@@ -85,6 +87,15 @@ class EventStore(Protocol):
 
     def sweep(self) -> Future[int]:
         """Give the default reward to every position whose window has passed, now; yields how many."""
+        ...
+
+    def retire(self, learned_until: int) -> Future[int]:
+        """Delete the oldest decisions and requests that are older than the settings keep them.
+
+        Decisions stay whose rewards lie above the sequence that is learned, whose window is open, or which
+        were not exported whole, and so do all that came after them. Yields how many were deleted: at most
+        `sweep_limit`, and as many requests.
+        """
         ...
 
     def find_decision(self, decision_id: str) -> Decision | None:

@@ -63,7 +63,7 @@ class Transaction:
     """What is written between one BEGIN and its COMMIT, and how much of each kind that was."""
 
     def __init__(self, session: Session, window_seconds: float) -> None:
-        self._session = session
+        self.execute = session.execute
         self._window_seconds = window_seconds
         self.tallies: Counter[str] = Counter()
 
@@ -74,18 +74,18 @@ class Transaction:
         num_positions = len(decision.shown)
         awaits_expiry = decision.default_reward and num_positions > 0
         # All of it is fetched: SQLite commits no transaction with a statement under way.
-        inserted = self._session.execute(
+        inserted = self.execute(
             _INSERT_DECISION, (decision.decision_id, float(decision.created_at), num_positions, awaits_expiry)
         ).fetchall()
         if not inserted:
-            (stored,) = self._session.execute(_FIND_RECORD, (decision.decision_id,)).fetchone()
+            (stored,) = self.execute(_FIND_RECORD, (decision.decision_id,)).fetchone()
             first = decode(stored)
             self.tallies["repeated"] += 1
             return RecordedDecision(first, is_new=False)
         ((number,),) = inserted
-        self._session.execute(_INSERT_RECORD, (number, record))
+        self.execute(_INSERT_RECORD, (number, record))
         if captured is not None:
-            self._session.execute(_INSERT_CAPTURE, (number, captured))
+            self.execute(_INSERT_CAPTURE, (number, captured))
         self.tallies["decisions"] += 1
         return RecordedDecision(decision, is_new=True)
 
@@ -96,7 +96,7 @@ class Transaction:
         return statuses
 
     def _insert_outcome(self, outcome: Outcome, received_at: float) -> OutcomeStatus:
-        execute = self._session.execute
+        execute = self.execute
         if execute(_FIND_EVENT, (outcome.event_id,)).fetchone():
             return OutcomeStatus.DUPLICATE
         row = execute(_FIND_DECISION, (outcome.decision_id,)).fetchone()
@@ -119,7 +119,7 @@ class Transaction:
     def _judge(self, decision: int, position: int, created_at: float, received_at: float) -> OutcomeStatus:
         if created_at < received_at - self._window_seconds:
             return OutcomeStatus.LATE
-        reward = self._session.execute(_FIND_REWARD, (decision, position)).fetchone()
+        reward = self.execute(_FIND_REWARD, (decision, position)).fetchone()
         if reward is None:
             return OutcomeStatus.JOINED
         # Expired within the window: the clock was set back, or the window made longer.
@@ -128,10 +128,10 @@ class Transaction:
     def expire(self, now: float, limit: int) -> int:
         """Give reward 0 to what is open of the oldest decisions past their window; yields their number."""
         due = (now - self._window_seconds, limit)
-        num_expired = self._session.execute(_EXPIRE, due).rowcount
+        num_expired = self.execute(_EXPIRE, due).rowcount
         if num_expired:  # an idle store writes nothing
             self.tallies["expired"] += num_expired
-        return self._session.execute(_CLOSE_EXPIRED, due).rowcount
+        return self.execute(_CLOSE_EXPIRED, due).rowcount
 
     def expire_all(self, now: float, limit: int) -> int:
         """Do so until none is due, and give the number of rewards."""
@@ -143,4 +143,4 @@ class Transaction:
     def write_tallies(self) -> None:
         """Add the tallies to those of the store."""
         for tally in sorted(self.tallies.items()):
-            self._session.execute(_TALLY, tally)
+            self.execute(_TALLY, tally)

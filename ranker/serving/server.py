@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc
@@ -42,6 +44,7 @@ from ranker.serving.home_loader import HomeLoader
 from ranker.serving.incident import Incident
 from ranker.serving.metrics import Metrics
 from ranker.serving.registry import Registry
+from ranker.serving.retention import Retirer
 from ranker.serving.servicers import AdminServicer, LearnerServicer, RankerServicer
 from ranker.serving.tls import TlsFiles, server_credentials
 from ranker.solver import warm_up
@@ -112,11 +115,13 @@ class Server:
         self._scrapes = self._scrape_server()
         self.metrics_address = f"{settings.host}:{self._scrapes.server_port}"
         self._watcher = threading.Thread(target=self._watch, name="watch")
+        self._retirer = Retirer(self.parts.store, partial(_learned_until, Home(settings.home)))
 
     def start(self) -> None:
         """Answers from now on."""
         self._grpc.start()
         self._watcher.start()
+        self._retirer.start()
         self._tell_health(health_pb2.HealthCheckResponse.SERVING)
 
     def close(self) -> None:
@@ -127,6 +132,7 @@ class Server:
         self._edge.drain()
         time.sleep(LAME_DUCK_SECONDS)
         self._grpc.stop(self._settings.drain_seconds).wait()
+        self._retirer.close()
         self.parts.store.close()
         self._scrapes.shutdown()
         self._scrapes.server_close()
@@ -214,10 +220,7 @@ def _parts(settings: ServerSettings) -> _Parts:
     unloadable = (RankerError, CreativeError, OSError, UnicodeError)
     registry = Registry(HomeLoader(home), metrics, unloadable)
     _check_servable(home, registry)
-    store = _open_store(
-        home,
-        EventSettings(durability=Durability(settings.durability), window_seconds=settings.window_seconds),
-    )
+    store = _open_store(home, settings)
     metrics.watch(store)
     pipeline = PipelineSettings(exploration_ratio=settings.exploration_ratio, draw_key=home.draw_key())
     return _Parts(
@@ -232,13 +235,25 @@ def _parts(settings: ServerSettings) -> _Parts:
     )
 
 
-def _open_store(home: Home, settings: EventSettings) -> EventStore:
+def _open_store(home: Home, server: ServerSettings) -> EventStore:
+    settings = EventSettings(
+        durability=Durability(server.durability),
+        window_seconds=server.window_seconds,
+        keep_requests_seconds=server.keep_requests_seconds,
+        keep_decisions_seconds=server.keep_decisions_seconds,
+        keep_unexported=server.keep_unexported,
+    )
     if not home.events_url:
         return SqliteEventStore(home.events, settings)
     # Not above: who keeps events in a file does not wait for SQLAlchemy.
     from ranker.events.postgres_store import PostgresEventStore
 
     return PostgresEventStore(home.events_url, settings)
+
+
+def _learned_until(home: Home) -> int:
+    """Returns the last reward that no learner needs any more: all of them, where there is none to learn."""
+    return posterior_store.last_sequence(home.posteriors) if home.catalogue.is_file() else sys.maxsize
 
 
 def _publish_prior(home: Home) -> None:

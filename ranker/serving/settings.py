@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -46,6 +47,11 @@ class ServerSettings:
     events_url: str = field(default="", repr=False)
     # An outcome counts for its decision for so long.
     window_seconds: float = 1800.0
+    # Captured requests and decisions, with all that belongs to them, are deleted when they are older.
+    keep_requests_seconds: float = math.inf
+    keep_decisions_seconds: float = math.inf
+    # Whether what no `adranker export` has written stays, however old.
+    keep_unexported: bool = True
     # How often new models and posteriors are looked for.
     reload_seconds: float = 1.0
     # How long accepted calls may take to finish after SIGTERM.

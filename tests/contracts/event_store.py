@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ranker.events.store import EventStore
 
 WINDOW_SECONDS = 10.0
+EVERYTHING = 2**62
 # No sweep but those that a test asks for.
 SETTINGS = EventSettings(window_seconds=WINDOW_SECONDS, sweep_seconds=1e9)
 
@@ -226,6 +227,61 @@ class EventStoreContract:
                 store.record_decision(make_decision(f"d{i}", num_positions=i))
             clock.now = 2_000.0
             assert store.sweep().result() == 0 + 1 + 2 + 3 + 4
+
+    def test_what_is_old_and_learned_is_deleted_in_its_order(self, home: Home, clock: Clock) -> None:
+        settings = replace(SETTINGS, keep_decisions_seconds=100.0, keep_unexported=False)
+        with closing(home(clock, settings)) as store:
+            for i in range(4):
+                store.record_decision(make_decision(f"d{i}", created_at=1_000.0 + i), REQUEST)
+                store.record_outcomes([click(f"e{i}", f"d{i}")])
+            clock.now = 1_050.0
+            store.sweep()
+            assert store.retire(EVERYTHING).result() == 0  # young
+            clock.now = 1_102.5
+            learned = store.joined_after(0, 100)
+            of_first = max(row.sequence for row in learned if row.decision.decision_id == "d0")
+            assert store.retire(of_first - 1).result() == 0  # not learned yet
+            assert store.retire(of_first).result() == 2  # d0 and its request
+            assert store.retire(EVERYTHING).result() == 4
+            found = [i for i in range(4) if store.find_decision(f"d{i}") is not None]
+            assert found == [3]
+            assert {row.decision.decision_id for row in store.joined_after(0, 100)} == {"d3"}
+            assert (store.find_request("d2"), store.find_request("d3") is None) == (None, False)
+            assert store.record_outcomes([click("e1", "d1")]).result() == [OutcomeStatus.UNKNOWN_DECISION]
+            counts = store.counts()
+            assert (counts.retired, counts.retired_requests) == (3, 3)
+
+    def test_an_open_window_holds_back_what_came_later(self, home: Home, clock: Clock) -> None:
+        settings = replace(SETTINGS, keep_decisions_seconds=50.0, keep_unexported=False)
+        with closing(home(clock, settings)) as store:
+            store.record_decision(make_decision("open"))
+            store.record_decision(make_decision("silent", default_reward=False))
+            store.record_decision(make_decision("last"))
+            clock.now = 2_000.0
+            assert store.retire(EVERYTHING).result() == 0
+            store.sweep()
+            assert store.retire(EVERYTHING).result() == 2
+
+    def test_requests_are_deleted_before_their_decisions(self, home: Home, clock: Clock) -> None:
+        settings = replace(SETTINGS, keep_requests_seconds=20.0, keep_unexported=False, sweep_limit=2)
+        with closing(home(clock, settings)) as store:
+            for i in range(4):
+                store.record_decision(make_decision(f"d{i}"), REQUEST)
+            clock.now = 1_021.0
+            assert [store.retire(0).result() for _ in range(3)] == [2, 1, 0]  # the newest decision's stays
+            assert store.find_request("d2") is None
+            assert store.find_request("d3") is not None
+            assert store.find_decision("d0") == make_decision("d0")
+
+    def test_what_was_never_exported_is_not_deleted(self, home: Home, clock: Clock) -> None:
+        settings = replace(SETTINGS, keep_requests_seconds=20.0, keep_decisions_seconds=20.0)
+        with closing(home(clock, settings)) as store:
+            store.record_decision(make_decision("a"), REQUEST)
+            store.record_decision(make_decision("b"), REQUEST)
+            clock.now = 2_000.0
+            store.sweep().result()
+            assert store.retire(EVERYTHING).result() == 0
+            assert store.find_request("a") is not None
 
     def test_a_cursor_meets_every_reward_once(
         self, opened: AbstractContextManager[EventStore], clock: Clock

@@ -25,7 +25,7 @@ def adranker(*arguments: str) -> dict[str, object]:
 def test_a_killed_server_loses_nothing_that_was_acknowledged_and_its_learner_learns(
     home: Path, empty_url: str, make_request, tmp_path: Path
 ):
-    assert adranker("events", "migrate", "--events-url", empty_url) == {"layout": "2"}
+    assert adranker("events", "migrate", "--events-url", empty_url) == {"layout": "3"}
     posteriors = Home(home).posteriors
     with serving(home, "--events-url", empty_url, "--with-learner") as server:
         with RankerClient(server.address) as client:

@@ -154,20 +154,20 @@ def set_layout(url: str, layout: str) -> None:
 def test_a_newer_layout_is_neither_used_nor_migrated(url: str, layout: str) -> None:
     set_layout(url, layout)
     for use in (PostgresEventStore, EventReader, migrate):
-        with pytest.raises(StateError, match=f"has layout {layout}, this release knows 2 and older"):
+        with pytest.raises(StateError, match=f"has layout {layout}, this release knows 3 and older"):
             use(url)
 
 
 def test_an_older_layout_is_told_what_to_run(url: str) -> None:
     set_layout(url, "0")
-    with pytest.raises(StateError, match="has layout 0, this release 2: run `adranker events migrate`"):
+    with pytest.raises(StateError, match="has layout 0, this release 3: run `adranker events migrate`"):
         PostgresEventStore(url)
 
 
 def test_migrating_twice_changes_nothing(url: str) -> None:
     with PostgresEventStore(url, SETTINGS, Clock()) as store:
         store.record_decision(make_decision()).result()
-    assert migrate(url) == "2"
+    assert migrate(url) == "3"
     with EventReader(url) as reader:
         assert reader.find_decision("d") == make_decision()
 
