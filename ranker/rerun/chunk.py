@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ranker.errors import RankerError
-from ranker.pipeline import rank_many
+from ranker.pipeline import PipelineSettings, rank_many
 from ranker.replay.marginals import cascade_propensities, worth_below
 from ranker.rerun.captured_log import Flaw, Flaws
 from ranker.rerun.differences import Steps, changed_creatives, marginals, moves
-from ranker.rerun.policy_file import settings_for, with_limits, with_scores
+from ranker.rerun.policy_file import with_limits, with_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,15 +104,18 @@ def _steps(
         rescored[i] = with_scores(captured.request, policy)
         changed[i] = with_limits(rescored[i], policy)
     rates = {i: captured.exploration_ratio for i, captured in enumerate(captures)}
-    same = _answered(logged, rates, snapshot, (policy, draw_key))
-    if policy.attention is None and all(c.request.candidates.ctr is not None for c in captures):
-        scored: Mapping[int, Decision | RankerError] = same  # the scores came with the requests
-    else:
-        scored = _answered(rescored, rates, snapshot, (policy, draw_key))
-    limited = _answered(changed, rates, snapshot, (policy, draw_key)) if policy.changes_limits else scored
+    same = _answered(logged, rates, snapshot, draw_key)
+    explored: Mapping[int, Decision | RankerError] = same
+    if policy.exploration_ratio is not None:
+        rates = dict.fromkeys(rates, policy.exploration_ratio)
+        explored = _answered(logged, rates, snapshot, draw_key)
+    scored = explored
+    if policy.attention is not None or any(c.request.candidates.ctr is None for c in captures):
+        scored = _answered(rescored, rates, snapshot, draw_key)  # else the scores came with the requests
+    limited = _answered(changed, rates, snapshot, draw_key) if policy.changes_limits else scored
     found = {}
     for i, captured in enumerate(captures):
-        steps = (same[i], scored[i], limited[i])
+        steps = (same[i], explored[i], scored[i], limited[i])
         refused = next((each for each in steps if isinstance(each, RankerError)), None)
         if refused is not None:
             flaws.add(Flaw.REFUSED, captured.request.request_id, f"{policy.name}: {refused}")
@@ -125,13 +128,12 @@ def _answered(
     requests: dict[int, RankRequest],
     rates: dict[int, float],
     snapshot: Snapshot,
-    how: tuple[RerunPolicy, bytes],
+    draw_key: bytes,
 ) -> dict[int, Decision | RankerError]:
-    policy, draw_key = how
     answers: dict[int, Decision | RankerError] = {}
     for rate in sorted(set(rates.values())):
         members = [i for i in requests if rates[i] == rate]
-        settings = settings_for(policy, rate, draw_key)
+        settings = PipelineSettings(exploration_ratio=rate, draw_key=draw_key)
         found = rank_many([requests[i] for i in members], snapshot, settings, num_threads=1)
         answers.update(zip(members, found, strict=True))
     return answers

@@ -1,7 +1,8 @@
 """Why a rerun shows other ads: by each candidate, how its attention moved and what moved it.
 
-A rerun goes in steps, each through the pipeline: the logged scores and limits with this code, then the
-policy's scores, then its limits. What moves between two steps was moved by what changed between them.
+A rerun goes in steps, each through the pipeline: the logged exploration, scores and limits with this code,
+then the policy's exploration, its scores and its limits. What moves between two steps was moved by what changed
+between them.
 Attention of candidate i is Σⱼ aⱼ·P(i at j), of the mixture with its exploration share.
 """
 
@@ -33,6 +34,7 @@ class Cause(StrEnum):
     """What moved a candidate."""
 
     CODE = "code"  # same scores and limits: this release answers otherwise
+    EXPLORATION = "exploration"  # the share of random slates was changed
     SCORE = "score"  # its own value changed most
     DUAL_PRICE = "dual_price"  # what its weights cost changed most
     CONSTRAINT = "constraint"  # a limit that speaks of it was changed or dropped
@@ -50,11 +52,12 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The decisions of the three steps."""
+    """The decisions of the four steps."""
 
-    same: Decision  # logged scores and limits
-    rescored: Decision  # the policy's scores, logged limits
-    changed: Decision  # the policy's scores and limits
+    same: Decision  # logged exploration, scores and limits
+    explored: Decision  # the policy's exploration
+    rescored: Decision  # and its scores
+    changed: Decision  # and its limits
 
 
 def marginals(decision: Decision) -> Floats:
@@ -72,11 +75,15 @@ def moves(captured: Captured, steps: Steps, requests: tuple[RankRequest, RankReq
     )
     attention = [
         table @ captured.attention
-        for table in (logged, *(marginals(d) for d in (steps.same, steps.rescored, steps.changed)))
+        for table in (
+            logged,
+            *(marginals(d) for d in (steps.same, steps.explored, steps.rescored, steps.changed)),
+        )
     ]
     causes = (
         np.full(len(captured.ctr), Cause.CODE, object),
-        _own_or_price(steps.same, steps.rescored, requests[0]),
+        np.full(len(captured.ctr), Cause.EXPLORATION, object),
+        _own_or_price(steps.explored, steps.rescored, requests[0]),
         _limit_or_price(steps.rescored, steps.changed, requests),
     )
     ids = captured.request.candidates.ids

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranker.errors import InvalidInputError
-from ranker.pipeline import PipelineSettings
 from ranker.strict_toml import read_toml
 
 if TYPE_CHECKING:
@@ -76,9 +75,3 @@ def with_limits(request: RankRequest, policy: RerunPolicy) -> RankRequest:
         ),
         constraint_weights=request.constraint_weights[kept],
     )
-
-
-def settings_for(policy: RerunPolicy, logged_ratio: float, draw_key: bytes) -> PipelineSettings:
-    """Returns the pipeline's settings under a policy."""
-    ratio = logged_ratio if policy.exploration_ratio is None else policy.exploration_ratio
-    return PipelineSettings(exploration_ratio=ratio, draw_key=draw_key)

@@ -11,7 +11,14 @@ from ranker.report.drawing import AMBER, BLUE, INK, MUTED, RED, TEAL, new_figure
 if TYPE_CHECKING:
     from ranker.rerun.chunk import Totals
 
-CAUSE_COLOURS = {"code": RED, "score": BLUE, "dual_price": AMBER, "constraint": TEAL, "displaced": MUTED}
+CAUSE_COLOURS = {
+    "code": RED,
+    "exploration": INK,
+    "score": BLUE,
+    "dual_price": AMBER,
+    "constraint": TEAL,
+    "displaced": MUTED,
+}
 NUM_MOVERS = 8
 
 

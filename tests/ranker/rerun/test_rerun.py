@@ -51,6 +51,15 @@ def test_a_changed_price_is_told_from_a_changed_score(tmp_path):
     assert moved["ad0"]["dual_price"] > 0
 
 
+def test_more_exploration_is_named_as_what_moved_the_ads(tmp_path):
+    # A limit that holds over the whole policy keeps ad0 at its share; of the rest a larger part is random.
+    write_log(tmp_path, [request(i) for i in range(4)])
+    totals = rerun_log(tmp_path / "log", bench(RerunPolicy("more", exploration_ratio=0.5))).totals["more"]
+    assert totals.unmoved == 0
+    assert {cause for causes in totals.candidates.values() for cause in causes} == {"exploration"}
+    assert totals.candidates["ad1"]["exploration"] < 0 < totals.candidates["ad2"]["exploration"]
+
+
 def test_captures_that_are_missing_damaged_foreign_or_pending_are_counted_and_named(tmp_path):
     requests = [request(i) for i in range(200)]
     pending = {f"r{i}" for i in range(150, 200)}
