@@ -1,8 +1,8 @@
 """Why a rerun shows other ads: by each candidate, how its attention moved and what moved it.
 
 A rerun goes in steps, each through the pipeline: the logged exploration, scores and limits with this code,
-then the policy's exploration, its scores and its limits. What moves between two steps was moved by what changed
-between them.
+then the policy's exploration, its scores and its limits. What moves between two steps was moved by what
+changed between them.
 Attention of candidate i is Σⱼ aⱼ·P(i at j), of the mixture with its exploration share.
 """
 
