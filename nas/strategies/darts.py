@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nas.errors import SearchError
-from nas.strategies.slopes import LogitDescent, through_softmax
+from nas.strategies.slopes import GradientStrategy, through_softmax
 
 if TYPE_CHECKING:
-    from nas.space import Architecture, SearchSpace
-    from nas.strategies.slopes import Relaxation, Shares
-    from nas.trial import Trial
+    from nas.space import SearchSpace
+    from nas.strategies.slopes import Relaxation
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,11 @@ class DartsSettings:
                 raise SearchError(name, getattr(self, name), "must be positive")
 
 
-class Darts:
+class Darts(GradientStrategy):
     """Takes turns: a step of the weights, then one of p = softmax(α) against the loss on other rows.
 
     This is the first-order form (ξ = 0). An architecture is proposed as the largest α of every block; the
     loss that was descended is that of the mixture, so what is proposed has still to be judged by itself.
-    Trials teach nothing here, since the slopes have said it.
 
     Source: Liu et al. 2019, DARTS: differentiable architecture search (arXiv 1806.09055), algorithm 1.
     """
@@ -42,25 +40,11 @@ class Darts:
     def __init__(
         self, space: SearchSpace, relaxation: Relaxation, settings: DartsSettings | None = None
     ) -> None:
-        self._space = space
-        self._relaxation = relaxation
-        self._settings = settings or DartsSettings()
-        self._descent = LogitDescent(space.sizes, self._settings.rate)
+        settings = settings or DartsSettings()
+        super().__init__(space, relaxation, settings.rate, settings.steps)
 
-    @property
-    def shares(self) -> Shares:
-        """The share of each operation."""
-        return self._descent.shares
-
-    def ask(self) -> Architecture:
-        """Searches on, then proposes what has the largest shares."""
-        for _ in range(self._settings.steps):
-            shares = self.shares
-            self._relaxation.learn(shares)
-            slopes = self._relaxation.slopes(shares)
-            self._descent.step(tuple(map(through_softmax, shares, slopes)))
-        return self._descent.mode
-
-    def tell(self, trial: Trial) -> None:
-        """Checks the trial."""
-        self._space.check(trial.architecture)
+    def _step(self) -> None:
+        shares = self.shares
+        self._relaxation.learn(shares)
+        slopes = self._relaxation.slopes(shares)
+        self._descent.step(tuple(map(through_softmax, shares, slopes)))

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nas.strategies.darts import DartsSettings
-from nas.strategies.slopes import LogitDescent, softmax, through_softmax
+from nas.strategies.slopes import GradientStrategy, softmax, through_softmax
 
 if TYPE_CHECKING:
-    from nas.space import Architecture, FloatArray, SearchSpace
-    from nas.strategies.slopes import Relaxation, Shares
-    from nas.trial import Trial
+    from nas.space import FloatArray, SearchSpace
+    from nas.strategies.slopes import Relaxation
 
 
-class Proxyless:
+class Proxyless(GradientStrategy):
     """Binary gates: the weights only ever see one operation in every block, drawn by p = softmax(α).
 
     To move α, two operations of each block are drawn by p without replacement, one of them is let through by
@@ -33,27 +32,13 @@ class Proxyless:
         rng: np.random.Generator,
         settings: DartsSettings | None = None,
     ) -> None:
-        self._space = space
-        self._relaxation = relaxation
+        settings = settings or DartsSettings()
+        super().__init__(space, relaxation, settings.rate, settings.steps)
         self._rng = rng
-        self._settings = settings or DartsSettings()
-        self._descent = LogitDescent(space.sizes, self._settings.rate)
 
-    @property
-    def shares(self) -> Shares:
-        """The chance of each operation."""
-        return self._descent.shares
-
-    def ask(self) -> Architecture:
-        """Searches on, then proposes the likeliest operations."""
-        for _ in range(self._settings.steps):
-            self._relaxation.learn(tuple(map(self._gates, self.shares)))
-            self._move()
-        return self._descent.mode
-
-    def tell(self, trial: Trial) -> None:
-        """Checks the trial."""
-        self._space.check(trial.architecture)
+    def _step(self) -> None:
+        self._relaxation.learn(tuple(map(self._gates, self.shares)))
+        self._move()
 
     def _move(self) -> None:
         """Moves the logits of a pair in every block."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from nas.space import Architecture, FloatArray
+    from nas.space import Architecture, FloatArray, SearchSpace
+    from nas.trial import Trial
 
 Shares: TypeAlias = "tuple[FloatArray, ...]"
 """For every block the share of each operation."""
@@ -56,6 +58,38 @@ class LogitDescent:
             square += 0.001 * (slope**2 - square)
             unbiased = np.sqrt(square / (1.0 - 0.999**self._steps))
             logits -= self._rate * mean / (1.0 - 0.5**self._steps) / (unbiased + 1e-12)
+
+
+class GradientStrategy(ABC):
+    """Searches by steps on weights and logits, and proposes the operations of the largest logits.
+
+    Trials teach nothing here, since the slopes have said it.
+    """
+
+    def __init__(self, space: SearchSpace, relaxation: Relaxation, rate: float, num_steps: int) -> None:
+        self._space = space
+        self._relaxation = relaxation
+        self._num_steps = num_steps
+        self._descent = LogitDescent(space.sizes, rate)
+
+    @property
+    def shares(self) -> Shares:
+        """The share, or chance, of each operation."""
+        return self._descent.shares
+
+    def ask(self) -> Architecture:
+        """Searches on, then proposes the operations of the largest shares."""
+        for _ in range(self._num_steps):
+            self._step()
+        return self._descent.mode
+
+    def tell(self, trial: Trial) -> None:
+        """Checks the trial."""
+        self._space.check(trial.architecture)
+
+    @abstractmethod
+    def _step(self) -> None:
+        """Moves the weights, then the logits."""
 
 
 def softmax(logits: FloatArray) -> FloatArray:

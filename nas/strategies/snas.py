@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nas.errors import SearchError
-from nas.strategies.slopes import LogitDescent, softmax, through_softmax
+from nas.strategies.slopes import GradientStrategy, softmax, through_softmax
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from nas.space import Architecture, SearchSpace
-    from nas.strategies.slopes import Relaxation, Shares
-    from nas.trial import Trial
+    from nas.space import SearchSpace
+    from nas.strategies.slopes import Relaxation
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class SnasSettings:
             raise SearchError("cooling", self.cooling, "must be in (0, 1]")
 
 
-class Snas:
+class Snas(GradientStrategy):
     """Descends E[loss(Z)] over Z = softmax((α + G) / τ), G Gumbel noise, one draw a step.
 
     The same draw trains the weights and then moves α, on other rows. As τ falls, what is trained comes close
@@ -58,32 +57,18 @@ class Snas:
         rng: np.random.Generator,
         settings: SnasSettings | None = None,
     ) -> None:
-        self._space = space
-        self._relaxation = relaxation
-        self._rng = rng
         self._settings = settings or SnasSettings()
-        self._descent = LogitDescent(space.sizes, self._settings.rate)
+        super().__init__(space, relaxation, self._settings.rate, self._settings.steps)
+        self._rng = rng
         self.temperature = self._settings.hot
         """τ of the next step."""
 
-    @property
-    def shares(self) -> Shares:
-        """The chance of each operation."""
-        return self._descent.shares
-
-    def ask(self) -> Architecture:
-        """Searches on, then proposes the likeliest operations."""
-        for _ in range(self._settings.steps):
-            drawn = tuple(
-                softmax((logits + self._rng.gumbel(size=len(logits))) / self.temperature)
-                for logits in self._descent.logits
-            )
-            self._relaxation.learn(drawn)
-            back = map(through_softmax, drawn, self._relaxation.slopes(drawn))
-            self._descent.step(tuple(slope / self.temperature for slope in back))
-            self.temperature = max(self.temperature * self._settings.cooling, self._settings.cold)
-        return self._descent.mode
-
-    def tell(self, trial: Trial) -> None:
-        """Checks the trial."""
-        self._space.check(trial.architecture)
+    def _step(self) -> None:
+        drawn = tuple(
+            softmax((logits + self._rng.gumbel(size=len(logits))) / self.temperature)
+            for logits in self._descent.logits
+        )
+        self._relaxation.learn(drawn)
+        back = map(through_softmax, drawn, self._relaxation.slopes(drawn))
+        self._descent.step(tuple(slope / self.temperature for slope in back))
+        self.temperature = max(self.temperature * self._settings.cooling, self._settings.cold)
