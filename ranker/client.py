@@ -32,7 +32,7 @@ from ranker.errors import (
     UnauthenticatedError,
 )
 from ranker.serving.answer_conversion import Answer, answer_from_proto
-from ranker.serving.request_conversion import outcome_to_proto, request_to_proto
+from ranker.serving.request_conversion import PRIORITY_HEADER, outcome_to_proto, request_to_proto
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -103,10 +103,12 @@ class RankerClient:
         """Ends the connection."""
         self._channel.close()
 
-    def rank(self, request: RankRequest) -> Answer:
-        """Returns the slate for one request."""
+    def rank(self, request: RankRequest, priority: str = "normal") -> Answer:
+        """Returns the slate for one request; of low, normal and high priority the high is refused last."""
+        metadata = ((PRIORITY_HEADER, priority),)
         with _our_errors():
-            return answer_from_proto(self._ranker.Rank(request_to_proto(request), timeout=self._timeout))
+            message = request_to_proto(request)
+            return answer_from_proto(self._ranker.Rank(message, timeout=self._timeout, metadata=metadata))
 
     def batch_rank(self, requests: Sequence[RankRequest]) -> list[Answer | RankerError]:
         """Returns one answer a request; what is wrong with a request stands in its place."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,20 +14,27 @@ from grpc_status import rpc_status
 
 from ranker.errors import InvalidInputError, OverloadedError
 from ranker.serving.access import refusing
+from ranker.serving.call_queue import Lane, Priority, at_once
+from ranker.serving.request_conversion import PRIORITY_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import ThreadPoolExecutor
 
+    from ranker.errors import RankerError
     from ranker.serving.admission import Admission
+    from ranker.serving.call_queue import CallQueue
     from ranker.serving.error_table import ErrorTable
     from ranker.serving.metrics import Metrics
 
 PACKAGE = "/ads.ranker.v1."
 # The method whose callers are in a hurry.
 RANK = f"{PACKAGE}RankerService/Rank"
+PRIORITIES = {priority.name.lower(): priority for priority in Priority}
 # Statuses of refusals that are kept: under overload they are asked for thousands of times a second.
 MAX_REFUSALS = 256
+# By then a full queue has been answered.
+RETRY_SECONDS = 0.1
 
 
 class EdgeInterceptor(grpc.ServerInterceptor):
@@ -42,16 +50,18 @@ class EdgeInterceptor(grpc.ServerInterceptor):
         errors: ErrorTable,
         max_message_bytes: int,
         streams: ThreadPoolExecutor,
-        admission: Admission | None,
+        gate: Gate,
     ) -> None:
         self._streams = streams  # threads that streams hold as long as they are open
         self._metrics = metrics
         self._errors = errors
         self._max_message_bytes = max_message_bytes
-        self._admission = admission  # None: every call of Rank is answered, in time or not
+        self._gate = gate
+        self._inline = Lane(at_once)
         self._draining = threading.Event()
         # By method, as gRPC asks for its handler with every call, also with those that it turns away.
         self._wrapped: dict[str, Any] = {}
+        self._ranks: dict[Priority, Any] = {}
         self._arrived: dict[str, Any] = {}
         self._refusals: dict[str, grpc.Status] = {}
 
@@ -79,7 +89,37 @@ class EdgeInterceptor(grpc.ServerInterceptor):
         if self._draining.is_set():
             # The calls before this one finish: the decision is made here, where a call is accepted.
             return refusing(handler, self._turn_away(method))
+        if method == RANK:
+            return self._rank_handler(handler_call_details.invocation_metadata)
         return self._wrapped[method]
+
+    def _rank_handler(self, metadata: Any) -> Any:
+        """Returns the handler on the lane of the call's priority, or one that turns it away here and now."""
+        try:
+            priority = _priority(metadata)
+            self._gate.check_arrival(priority)
+        except InvalidInputError as error:
+            return self._refusal(error)
+        except OverloadedError as error:
+            self._metrics.shed.inc()
+            return self._refusal(error)
+        if priority not in self._ranks:
+            wrapped = self._wrapped[RANK]
+            behavior = partial(wrapped.unary_unary)
+            behavior.experimental_thread_pool = self._gate.queue.lanes[priority]  # type: ignore[attr-defined]
+            self._ranks[priority] = wrapped._replace(unary_unary=behavior)
+        return self._ranks[priority]
+
+    def _refusal(self, error: RankerError) -> Any:
+        """Returns a handler that refuses unread: as a stream, of which gRPC does not await the message."""
+        status = self._status(error)
+        self._metrics.calls.labels("Rank", status.code.name).inc()
+
+        def refuse(_: Any, context: grpc.ServicerContext) -> None:
+            context.abort_with_status(status)
+
+        refuse.experimental_thread_pool = self._inline  # type: ignore[attr-defined]
+        return grpc.stream_unary_rpc_method_handler(refuse)
 
     def _wrapped_handler(self, handler: Any, method: str) -> Any:
         if handler.request_streaming:
@@ -92,7 +132,7 @@ class EdgeInterceptor(grpc.ServerInterceptor):
         def answer(raw: bytes, context: grpc.ServicerContext) -> Any:
             return handler.unary_unary(self._decoded(handler, raw), context)
 
-        admission = self._admission if method == RANK else None
+        admission = self._gate.admission if method == RANK else None
         behavior = answer if admission is None else partial(_admitted, admission, answer)
         return grpc.unary_unary_rpc_method_handler(
             self._wrap(behavior, method, lambda raw: raw), response_serializer=handler.response_serializer
@@ -155,6 +195,33 @@ class EdgeInterceptor(grpc.ServerInterceptor):
                 calls.labels(name, code).inc()
 
         return call
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Where calls of Rank come in."""
+
+    queue: CallQueue
+    admission: Admission | None  # None: every call is answered, in time or not
+
+    def check_arrival(self, priority: Priority) -> None:
+        """Raises OverloadedError where there is no room for a call of that priority."""
+        if self.admission is not None and not self.queue.has_room(priority):
+            raise OverloadedError(
+                "priority",
+                priority.name.lower(),
+                "no room for calls of this priority: retry later",
+                retry_seconds=RETRY_SECONDS,
+            )
+
+
+def _priority(metadata: Any) -> Priority:
+    for key, value in metadata:
+        if key == PRIORITY_HEADER:
+            if value not in PRIORITIES:
+                raise InvalidInputError(PRIORITY_HEADER, value, f"must be one of {', '.join(PRIORITIES)}")
+            return PRIORITIES[value]
+    return Priority.NORMAL
 
 
 def _admitted(

@@ -42,6 +42,11 @@ class Metrics:
         self.refused = Counter(
             "adranker_rpc_refused", "Calls without the right token, by gRPC code.", ["code"], registry=r
         )
+        self.shed = Counter(
+            "adranker_rpc_shed",
+            "Calls of low priority refused as they arrived, to leave room for more urgent ones.",
+            registry=r,
+        )
         self.batch_errors = Counter(
             "adranker_batch_errors", "Requests of batches that were refused, by code.", ["code"], registry=r
         )

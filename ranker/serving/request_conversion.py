@@ -17,6 +17,8 @@ from ranker.slate import Basis, Candidates, Constraint, Context, Mode, RankReque
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Callers say by this header how urgent a call of Rank is: low, normal (the default) or high.
+PRIORITY_HEADER = "adranker-priority"
 Number = TypeVar("Number", np.float32, np.int64)
 
 RELATIONS = {

@@ -37,8 +37,9 @@ from ranker.home import Home
 from ranker.pipeline import PipelineSettings
 from ranker.serving.access import AccessInterceptor, TokenTable
 from ranker.serving.admission import Admission
+from ranker.serving.call_queue import CallQueue
 from ranker.serving.decision_versions import DecisionVersions
-from ranker.serving.edge import EdgeInterceptor
+from ranker.serving.edge import EdgeInterceptor, Gate
 from ranker.serving.error_table import ErrorTable
 from ranker.serving.home_loader import HomeLoader
 from ranker.serving.incident import Incident
@@ -87,7 +88,7 @@ class _Parts:
     store: EventStore
     decider: Decider
     replay: DecisionReplay
-    admission: Admission | None
+    gate: Gate
     tokens: TokenTable | None
 
 
@@ -106,7 +107,7 @@ class Server:
             self.parts.errors,
             settings.max_message_bytes,
             streams,
-            self.parts.admission,
+            self.parts.gate,
         )
         self._health = health.HealthServicer()
         self._grpc = self._grpc_server()
@@ -230,7 +231,10 @@ def _parts(settings: ServerSettings) -> _Parts:
         store,
         Decider(registry.current, store, pipeline, settings.capture_ratio),
         DecisionReplay(store, DecisionVersions(home, registry.current).snapshot_of, pipeline),
-        Admission() if settings.admission else None,
+        Gate(
+            CallQueue(settings.num_workers, settings.max_concurrent_calls),
+            Admission() if settings.admission else None,
+        ),
         None if settings.tokens is None else TokenTable(settings.tokens),
     )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from ranker.client import RankerClient
-from ranker.errors import RankerError
+from ranker.errors import InvalidInputError, RankerError
 from ranker.serving.server import Server
 from tests.integration.conftest import settings
 
@@ -31,3 +33,9 @@ def test_calls_go_round_all_addresses(trained, server, tmp_path, make_request):
             assert any(knows(address, one) for one in ids)
     finally:
         second.close()
+
+
+def test_a_call_may_say_how_urgent_it_is(client, make_request):
+    assert client.rank(make_request(request_id="urgent"), priority="high").slate
+    with pytest.raises(InvalidInputError, match="'urgent': must be one of low, normal, high"):
+        client.rank(make_request(), priority="urgent")

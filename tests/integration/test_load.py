@@ -104,6 +104,6 @@ def test_without_admission_a_caller_without_time_runs_into_its_deadline(home, ma
 def slow(server: Server):
     """Lets the server believe that answers take ten seconds, and that it is busy with one."""
     for _ in range(400):
-        server.parts.admission.observe(10.0)
-    with server.parts.admission.admitted(None):
+        server.parts.gate.admission.observe(10.0)
+    with server.parts.gate.admission.admitted(None):
         yield

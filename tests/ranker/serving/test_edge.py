@@ -10,11 +10,19 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from ranker.serving.admission import Admission
-from ranker.serving.edge import MAX_REFUSALS, PACKAGE, RANK, EdgeInterceptor
+from ranker.serving.call_queue import CallQueue, Priority
+from ranker.serving.edge import (
+    MAX_REFUSALS,
+    PACKAGE,
+    RANK,
+    EdgeInterceptor,
+    Gate,
+)
 from ranker.serving.error_table import ErrorTable
 from ranker.serving.metrics import Metrics
+from ranker.serving.request_conversion import PRIORITY_HEADER
 
-Details = namedtuple("Details", "method")
+Details = namedtuple("Details", ("method", "invocation_metadata"), defaults=((),))
 
 
 class AbortedError(Exception):
@@ -51,7 +59,9 @@ def handler_of(method, admission, decoded):
         return raw
 
     inner = grpc.unary_unary_rpc_method_handler(lambda message, _: message, request_deserializer=read)
-    edge = EdgeInterceptor(Metrics(), ErrorTable(), 100, ThreadPoolExecutor(1), admission)
+    edge = EdgeInterceptor(
+        Metrics(), ErrorTable(), 100, ThreadPoolExecutor(1), Gate(CallQueue(1, 40), admission)
+    )
     return edge.intercept_service(lambda _: inner, Details(method)), edge
 
 
@@ -102,3 +112,29 @@ def test_refusals_that_are_kept_stay_few():
 def test_the_handler_of_a_method_is_made_once():
     handler, edge = handler_of(RANK, None, [])
     assert edge.intercept_service(lambda _: handler, Details(RANK)) is handler
+
+
+def refused_here(edge, handler, metadata):
+    """Returns the status with which a call is turned away before its message is awaited."""
+    chosen = edge.intercept_service(lambda _: handler, Details(RANK, metadata))
+    assert chosen.unary_unary is None
+    context = Context(1.0)
+    with pytest.raises(AbortedError):
+        chosen.stream_unary(None, context)
+    return context.status
+
+
+def test_an_unknown_priority_is_told():
+    handler, edge = handler_of(RANK, None, [])
+    status = refused_here(edge, handler, ((PRIORITY_HEADER, "urgent"),))
+    assert status.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert "must be one of low, normal, high" in status.details
+
+
+def test_low_priority_is_turned_away_while_high_is_let_in():
+    handler, edge = handler_of(RANK, Admission(), [])
+    edge._gate.queue._waiting[Priority.HIGH].extend([lambda: None] * 20)  # of 40 places
+    status = refused_here(edge, handler, ((PRIORITY_HEADER, "low"),))
+    assert status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    chosen = edge.intercept_service(lambda _: handler, Details(RANK, ((PRIORITY_HEADER, "high"),)))
+    assert chosen.unary_unary(b"message", Context(1.0)) == b"message"
