@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from ranker.errors import InvalidInputError, RankerError
+from ranker.model_choice import ModelChoice
 from ranker.pipeline import rank
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ class Decider:
         store: EventStore,
         settings: PipelineSettings,
         capture_ratio: float = 0.0,
+        models: ModelChoice | None = None,
     ) -> None:
         self._current_snapshot = current_snapshot
         self._store = store
         self._settings = settings
         self._capture_ratio = capture_ratio
+        self._models = models or ModelChoice()
 
     def decide(self, request: RankRequest, timer: StageTimer) -> Decision:
         """Returns the decision, kept as the store's durability says; a retry gets the one that is kept.
@@ -46,14 +49,17 @@ class Decider:
 
         Raises what `pipeline.rank` raises, and InvalidInputError where the id belongs to another request.
         """
+        snapshot = self._current_snapshot()
+        pinned = self._models.pinned(request, snapshot, timer.seconds_left())
         try:
-            decision = rank(request, self._current_snapshot(), self._settings, timer)
+            decision = rank(pinned, snapshot, self._settings, timer)
         except RankerError:
             # A retry is answered even where its model or schema is no longer served.
             stored = self._store.find_decision(request.request_id)
             if stored is None or stored.request_hash != request.content_hash:
                 raise
             return stored
+        self._models.scored(pinned, snapshot, timer.seconds["score"])
         if request.mode.no_log:
             return decision
         captured = request if is_captured(request.request_id, self._capture_ratio) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ranker.attention.attention_file import AttentionFile
     from ranker.creatives import CreativeSelector
+    from ranker.scoring.ladder import Ladder
     from ranker.scoring.protocol import Scorer
     from ranker.scoring.schema import FeatureSchema
 
@@ -41,6 +42,7 @@ class Snapshot:
     selector: CreativeSelector | None = None
     posterior: PosteriorOrigin | None = None  # of the selector
     attention: AttentionFile | None = None  # None: the discount of DCG
+    ladders: Mapping[str, Ladder] = field(default_factory=dict)  # by schema; all rungs are among the scorers
 
     def schema(self, schema_id: str) -> FeatureSchema:
         """Returns the schema, or raises NotFoundError."""

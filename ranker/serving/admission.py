@@ -38,6 +38,7 @@ class Admission:
         self._num_busy = 0
         self._mean: float | None = None  # None: nothing was answered yet
         self._deviation = 0.0
+        self._thread = threading.local()
 
     @contextmanager
     def admitted(self, remaining_seconds: float | None) -> Iterator[None]:
@@ -62,11 +63,22 @@ class Admission:
                 f"the answer takes up to {needed_ms} ms: retry later, or allow more time",
                 retry_seconds=needed_ms / 1000,
             )
+        self._thread.spared = 0.0
         try:
             yield
         finally:
             with self._lock:
                 self._num_busy -= 1
+
+    def spare(self, seconds: float) -> None:
+        """Says that the answer of this thread takes so much of its time because the caller has it."""
+        self._thread.spared = seconds
+
+    @property
+    def spared(self) -> float:
+        """The seconds that the answer of this thread takes only because the caller has them."""
+        seconds: float = self._thread.spared
+        return seconds
 
     def observe(self, seconds: float) -> None:
         """Learns from an answered request."""

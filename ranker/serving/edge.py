@@ -231,9 +231,10 @@ def _admitted(
     with admission.admitted(context.time_remaining()):
         started = time.perf_counter()
         response = answer(raw, context)
+        spared = admission.spared
 
         def left() -> None:
-            admission.observe(time.perf_counter() - started)
+            admission.observe(time.perf_counter() - started - spared)
 
         if not context.add_callback(left):  # the caller is gone already
             left()

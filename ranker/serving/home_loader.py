@@ -7,23 +7,26 @@ from typing import TYPE_CHECKING
 
 from bandit import snapshot as posterior_store
 from ranker.attention.attention_file import read_attention
-from ranker.errors import NotFoundError
+from ranker.errors import InvalidInputError, NotFoundError
 from ranker.scoring.card import CARD_FILE
+from ranker.scoring.ladder_file import LADDER_FILE, read_ladder
 from ranker.scoring.model_store import model_directories
 from ranker.scoring.onnx_scorer import OnnxScorer
 from ranker.scoring.schema_file import read_schema
 from ranker.snapshot import PosteriorOrigin, Snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ranker.attention.attention_file import AttentionFile
     from ranker.creatives import CreativeSelector
     from ranker.home import Home
+    from ranker.scoring.ladder import Ladder
     from ranker.scoring.protocol import Scorer
     from ranker.scoring.schema import FeatureSchema
 
-# Versions of each schema's model that stay loaded, for requests that pin one.
+# Versions of each schema's model that stay loaded beside a ladder's, for requests that pin one.
 KEPT_MODELS = 3
 
 
@@ -32,9 +35,11 @@ def load_snapshot(home: Home, last: Snapshot | None) -> Snapshot:
 
     Raises errors of `ranker` and `bandit` naming the file that cannot be served.
     """
-    scorers = _scorers(home, last)
+    directories = model_directories(home.models) if home.models.is_dir() else {}
+    ladders = _ladders(home, directories)
+    scorers = _scorers(directories, ladders, last)
     selector, posterior = _posterior(home, last)
-    loaded = Snapshot(_schemas(home, scorers), scorers, selector, posterior, _attention(home, last))
+    loaded = Snapshot(_schemas(home, scorers), scorers, selector, posterior, _attention(home, last), ladders)
     return last if last is not None and loaded == last else loaded
 
 
@@ -60,6 +65,7 @@ def _state(home: Home) -> dict[Path, tuple[int, int]]:
     files = [
         *home.schemas.glob("*.toml"),
         *home.models.glob(f"*/*/{CARD_FILE}"),
+        *home.models.glob(f"*/{LADDER_FILE}"),
         *home.posteriors.glob(f"*/{posterior_store.MANIFEST}"),
         home.attention,
     ]
@@ -103,17 +109,50 @@ def _attention(home: Home, last: Snapshot | None) -> AttentionFile | None:
     return known if known is not None and known.version == file.version else file
 
 
-def _scorers(home: Home, last: Snapshot | None) -> dict[str, dict[str, Scorer]]:
+def _ladders(home: Home, directories: Mapping[str, list[Path]]) -> dict[str, Ladder]:
+    """Reads the ladders that are served: those that the newest model of their schema belongs to."""
+    ladders = {}
+    for schema_id, oldest_first in directories.items():
+        path = home.models / schema_id / LADDER_FILE
+        if not path.is_file():
+            continue
+        ladder = read_ladder(path)
+        versions = [rung.model_version for rung in ladder.rungs]
+        if oldest_first[-1].name not in versions:
+            continue
+        for version in versions:
+            if version not in {directory.name for directory in oldest_first}:
+                raise NotFoundError(f"{path}: model_version", version, "no such model")
+        ladders[schema_id] = ladder
+    return ladders
+
+
+def _scorers(
+    directories: Mapping[str, list[Path]], ladders: Mapping[str, Ladder], last: Snapshot | None
+) -> dict[str, dict[str, Scorer]]:
     scorers: dict[str, dict[str, Scorer]] = {}
-    if not home.models.is_dir():
-        return scorers
-    for schema_id, directories in model_directories(home.models).items():
+    for schema_id, oldest_first in directories.items():
         known = {} if last is None else last.scorers.get(schema_id, {})
+        rungs = ladders[schema_id].rungs if schema_id in ladders else ()
+        kept = {directory.name for directory in oldest_first[-KEPT_MODELS:]}
+        kept |= {rung.model_version for rung in rungs}
         scorers[schema_id] = {
             directory.name: known.get(directory.name) or _loaded(directory)
-            for directory in directories[-KEPT_MODELS:]
+            for directory in oldest_first
+            if directory.name in kept
         }
+        for rung in rungs:
+            _check_schema(scorers[schema_id], rung.model_version)
     return scorers
+
+
+def _check_schema(versions: dict[str, Scorer], version: str) -> None:
+    """Refuses a rung that reads other columns than the newest model, whose schema requests are read by."""
+    newest = versions[next(reversed(versions))]
+    if versions[version].schema != newest.schema:
+        raise InvalidInputError(
+            "rungs.model_version", version, f"its schema is not that of {newest.version}: no ladder of both"
+        )
 
 
 def _loaded(directory: Path) -> Scorer:

@@ -72,6 +72,17 @@ class Metrics:
             "adranker_solver_gap_ratio", "(bound − objective) / |bound|.", buckets=GAP_BUCKETS, registry=r
         )
         self.solver_status = Counter("adranker_solver_answers", "Answers by status.", ["status"], registry=r)
+        self.model_answers = Counter(
+            "adranker_model_answers",
+            "Answers by version of the CTR model; none: the caller brought the scores.",
+            ["model"],  # not a closed set, but it changes only where a model is published
+            registry=r,
+        )
+        self.ladder_too_slow = Counter(
+            "adranker_ladder_too_slow",
+            "Requests that got a ladder's fastest model although not even that was predicted to be in time.",
+            registry=r,
+        )
         self.violations = Counter(
             "adranker_constraint_violations",
             "Constraints that a mixture could not meet.",
@@ -115,6 +126,7 @@ class Metrics:
         gap = decision.objective_bound - decision.expected_objective
         self.solver_gap.observe(gap / max(abs(decision.objective_bound), 1e-300))
         self.solver_status.labels(decision.solver_status).inc()
+        self.model_answers.labels(decision.model_version or "none").inc()
         self.positions.inc(len(decision.shown))
         for report in decision.constraints:
             if not report.met:

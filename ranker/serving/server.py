@@ -34,6 +34,7 @@ from ranker.errors import InvalidInputError, RankerError, StateError
 from ranker.events.settings import Durability, EventSettings
 from ranker.events.sqlite_store import SqliteEventStore
 from ranker.home import Home
+from ranker.model_choice import ModelChoice
 from ranker.pipeline import PipelineSettings
 from ranker.serving.access import AccessInterceptor, TokenTable
 from ranker.serving.admission import Admission
@@ -87,6 +88,7 @@ class _Parts:
     registry: Registry
     store: EventStore
     decider: Decider
+    models: ModelChoice
     replay: DecisionReplay
     gate: Gate
     tokens: TokenTable | None
@@ -188,7 +190,7 @@ class Server:
             ],
         )
         ranker_pb2_grpc.add_RankerServiceServicer_to_server(
-            RankerServicer(parts.decider, parts.metrics, parts.errors), server
+            RankerServicer(parts.decider, parts.metrics, parts.errors, parts.models), server
         )
         learner_pb2_grpc.add_LearnerServiceServicer_to_server(
             LearnerServicer(parts.store, settings.max_report_streams), server
@@ -224,17 +226,17 @@ def _parts(settings: ServerSettings) -> _Parts:
     store = _open_store(home, settings)
     metrics.watch(store)
     pipeline = PipelineSettings(exploration_ratio=settings.exploration_ratio, draw_key=home.draw_key())
+    admission = Admission() if settings.admission else None
+    models = ModelChoice(metrics.ladder_too_slow.inc, None if admission is None else admission.spare)
     return _Parts(
         metrics,
         ErrorTable(CREATIVE_CODES),
         registry,
         store,
-        Decider(registry.current, store, pipeline, settings.capture_ratio),
+        Decider(registry.current, store, pipeline, settings.capture_ratio, models),
+        models,
         DecisionReplay(store, DecisionVersions(home, registry.current).snapshot_of, pipeline),
-        Gate(
-            CallQueue(settings.num_workers, settings.max_concurrent_calls),
-            Admission() if settings.admission else None,
-        ),
+        Gate(CallQueue(settings.num_workers, settings.max_concurrent_calls), admission),
         None if settings.tokens is None else TokenTable(settings.tokens),
     )
 

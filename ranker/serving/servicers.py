@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from google.rpc import code_pb2
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ranker.decision_replay import DecisionReplay
     from ranker.events.records import Outcome
     from ranker.events.store import EventStore
+    from ranker.model_choice import ModelChoice
     from ranker.serving.error_table import ErrorTable
     from ranker.serving.metrics import Metrics
     from ranker.serving.registry import Registry
@@ -44,14 +46,20 @@ MAX_BATCH = 1000
 class RankerServicer(ranker_pb2_grpc.RankerServiceServicer):
     """Ranks."""
 
-    def __init__(self, decider: Decider, metrics: Metrics, errors: ErrorTable) -> None:
+    def __init__(self, decider: Decider, metrics: Metrics, errors: ErrorTable, models: ModelChoice) -> None:
         self._decider = decider
+        self._models = models
         self._metrics = metrics
         self._errors = errors
 
     def Rank(self, request: ranker_pb2.RankRequest, context: grpc.ServicerContext) -> ranker_pb2.RankResponse:
         """Answers one request."""
-        return self._answer(request)
+        timer = StageTimer(context.time_remaining())
+        response = self._answer(request, timer)
+        left = partial(self._left, len(request.candidates.ids), timer)
+        if not context.add_callback(left):  # the caller is gone already
+            left()
+        return response
 
     def BatchRank(
         self, request: ranker_pb2.BatchRankRequest, context: grpc.ServicerContext
@@ -59,18 +67,28 @@ class RankerServicer(ranker_pb2_grpc.RankerServiceServicer):
         """Answers each request on its own."""
         if len(request.requests) > MAX_BATCH:
             raise InvalidInputError("requests.length", len(request.requests), f"at most {MAX_BATCH}")
-        return ranker_pb2.BatchRankResponse(results=[self._result(item) for item in request.requests])
+        waiting = len(request.requests)
+        results = []
+        for item in request.requests:
+            left = context.time_remaining()
+            # What is left is for all that still wait.
+            results.append(self._result(item, StageTimer(None if left is None else left / waiting)))
+            waiting -= 1
+        return ranker_pb2.BatchRankResponse(results=results)
 
-    def _result(self, message: ranker_pb2.RankRequest) -> ranker_pb2.RankResult:
+    def _left(self, num_candidates: int, timer: StageTimer) -> None:
+        if "score" in timer.seconds:  # not so where a retry was answered from the log
+            self._models.answered(num_candidates, timer.elapsed() - timer.seconds["score"])
+
+    def _result(self, message: ranker_pb2.RankRequest, timer: StageTimer) -> ranker_pb2.RankResult:
         try:
-            return ranker_pb2.RankResult(response=self._answer(message))
+            return ranker_pb2.RankResult(response=self._answer(message, timer))
         except self._errors.expected as error:
             item = self._errors.item_error(error)
             self._metrics.batch_errors.labels(code_pb2.Code.Name(item.code)).inc()
             return ranker_pb2.RankResult(error=item)
 
-    def _answer(self, message: ranker_pb2.RankRequest) -> ranker_pb2.RankResponse:
-        timer = StageTimer()
+    def _answer(self, message: ranker_pb2.RankRequest, timer: StageTimer) -> ranker_pb2.RankResponse:
         request = request_from_proto(message)
         timer.lap("decode")
         decision = self._decider.decide(request, timer)

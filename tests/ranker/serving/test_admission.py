@@ -82,3 +82,13 @@ def test_after_a_stall_calls_get_in_again():
     # 3 · 0.98ⁿ < 0.1
     assert DECAY == 0.98
     assert refused == pytest.approx(169, abs=1)
+
+
+def test_time_that_an_answer_takes_only_because_the_caller_has_it_is_told_apart():
+    admission = Admission()
+    with admission.admitted(None):
+        assert admission.spared == 0.0
+        admission.spare(0.03)
+        assert admission.spared == 0.03
+    with admission.admitted(None):
+        assert admission.spared == 0.0
