@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     Indices = NDArray[np.int64]
 
 
-def uniform_use(weights: Floats, total_attention: float) -> Floats:
-    """Returns ū `(K,)`, the expected use of a uniformly random slate, of weights `(K, n)` and Σⱼ aⱼ."""
-    use: Floats = np.add.reduce(weights, axis=1) / weights.shape[1] * total_attention
+def uniform_use(weights: Floats, total: float | Floats) -> Floats:
+    """Returns ū `(K,)`, the expected use of a uniformly random slate.
+
+    Of weights `(K, n)` and the total, Σⱼ aⱼ, or totals `(K,)` where positions weigh otherwise.
+    """
+    use: Floats = np.add.reduce(weights, axis=1) / weights.shape[1] * total
     return use
 
 

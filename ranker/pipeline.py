@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ranker.errors import InvalidInputError, RankerError
-from ranker.exploration import ExploredMixture, tightened_limits, uniform_use
-from ranker.slate import Basis, ConstraintReport, Creative, Decision, Relation, ShownAd
+from ranker.exploration import ExploredMixture
+from ranker.question import Question, question_of, signs_of, solved, solved_together
+from ranker.slate import ConstraintReport, Creative, Decision, ShownAd
 from ranker.solver import Settings as SolverSettings
-from ranker.solver import SlateBatch, SlateProblem, solve, solve_many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,26 +60,10 @@ class _Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """What the solver is asked: the constraints as rows ≤ limits, tightened for the exploration share."""
-
-    rows: Floats  # (K, n), negated where the constraint is at_least
-    limits: Floats  # (K,), as they hold for the explored policy
-    uniform_use: Floats  # (K,)
-    problem: dict[str, Any]  # the fields of SlateProblem
-    exploration_ratio: float
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(K, n, k)."""
-        return (*self.rows.shape, self.problem["attention"].size)
-
-
-@dataclass(frozen=True, slots=True)
 class _Policy:
     """What was answered: the mixture that is served for a question."""
 
-    question: _Question
+    question: Question
     solution: Solution
     mixture: ExploredMixture
 
@@ -123,7 +106,7 @@ def rank(request: RankRequest, snapshot: Snapshot, settings: PipelineSettings, t
     scores = _score(request, snapshot, context)
     timer.lap("score")
     question = _question(request, scores, settings)
-    policy = _answer(question, solve(SlateProblem(**question.problem), settings.solver))
+    policy = _answer(question, solved(question, settings.solver))
     timer.lap("solve")
     rng = request_rng(settings.draw_key, request.request_id)
     slate = policy.mixture.draw(rng)
@@ -145,7 +128,7 @@ def rank_many(
     Requests of one shape are solved together, without Python in between; stages are not timed.
     """
     answers: dict[int, Decision | RankerError] = {}
-    asked: dict[int, tuple[dict[str, int], _Scores, _Question]] = {}
+    asked: dict[int, tuple[dict[str, int], _Scores, Question]] = {}
     for i, request in enumerate(requests):
         try:
             context = _checked_context(request, snapshot)
@@ -154,7 +137,7 @@ def rank_many(
             answers[i] = error
             continue
         asked[i] = (context, scores, _question(request, scores, settings))
-    solutions = _solved_together({i: each[2] for i, each in asked.items()}, settings, num_threads)
+    solutions = solved_together({i: each[2] for i, each in asked.items()}, settings.solver, num_threads)
     for i, (context, scores, question) in asked.items():
         request, policy = requests[i], _answer(question, solutions[i])
         rng = request_rng(settings.draw_key, request.request_id)
@@ -162,21 +145,6 @@ def rank_many(
         creatives = _creatives(request, snapshot, slate, context, rng)
         answers[i] = _decision(request, scores, policy, _Served(slate, creatives, context, {}))
     return [answers[i] for i in range(len(requests))]
-
-
-def _solved_together(
-    questions: dict[int, _Question], settings: PipelineSettings, num_threads: int | None
-) -> dict[int, Solution]:
-    groups: dict[tuple[int, int, int], list[int]] = defaultdict(list)
-    for i, question in questions.items():
-        groups[question.shape].append(i)
-    solved = {}
-    for members in groups.values():
-        problems = [questions[i].problem for i in members]
-        batch = SlateBatch(**{name: np.stack([each[name] for each in problems]) for name in problems[0]})
-        solutions = solve_many(batch, settings.solver, num_threads=num_threads)
-        solved.update({i: solutions[place] for place, i in enumerate(members)})
-    return solved
 
 
 def _checked_context(request: RankRequest, snapshot: Snapshot) -> dict[str, int]:
@@ -225,46 +193,14 @@ def _score(request: RankRequest, snapshot: Snapshot, context: dict[str, int]) ->
     return _Scores(ctr, ctr * candidates.bids, attention, version, attention_version)
 
 
-def _question(request: RankRequest, scores: _Scores, settings: PipelineSettings) -> _Question:
-    n = len(request.candidates.ids)
+def _question(request: RankRequest, scores: _Scores, settings: PipelineSettings) -> Question:
     ratio = 0.0 if request.mode.no_exploration else settings.exploration_ratio
-    signs = _signs(request.constraints)
-    rows = request.constraint_weights.reshape(len(signs), n)
-    if -1.0 in signs:
-        rows = rows * np.array(signs)[:, None]
-    total = float(scores.attention.sum())
-    limits = np.array(
-        [sign * _absolute_limit(c, total) for sign, c in zip(signs, request.constraints, strict=True)]
-    )
-    uniform = uniform_use(rows, total)
-    problem = {
-        "value": scores.value,
-        "weights": rows,
-        "limits": tightened_limits(limits, uniform, ratio),
-        "attention": scores.attention,
-        "violation_price": _violation_prices(request.constraints),
-    }
-    return _Question(rows, limits, uniform, problem, ratio)
+    return question_of(request, scores.value, scores.attention, ratio)
 
 
-def _answer(question: _Question, solution: Solution) -> _Policy:
-    n, ratio = question.rows.shape[1], question.exploration_ratio
+def _answer(question: Question, solution: Solution) -> _Policy:
+    n, ratio = question.num_candidates, question.exploration_ratio
     return _Policy(question, solution, ExploredMixture(solution.slates, solution.probabilities, n, ratio))
-
-
-def _signs(constraints: tuple[Constraint, ...]) -> list[float]:
-    """Returns what turns each constraint into an upper limit, `(K,)`."""
-    return [-1.0 if c.relation is Relation.AT_LEAST else 1.0 for c in constraints]
-
-
-def _absolute_limit(constraint: Constraint, total_attention: float) -> float:
-    share = constraint.basis is Basis.SHARE_OF_ATTENTION
-    return constraint.limit * (total_attention if share else 1.0)
-
-
-def _violation_prices(constraints: tuple[Constraint, ...]) -> Floats:
-    prices = [np.inf if c.violation_price is None else c.violation_price for c in constraints]
-    return np.array(prices, dtype=np.float64)
 
 
 def _creatives(
@@ -353,7 +289,7 @@ def _constraint_reports(constraints: tuple[Constraint, ...], policy: _Policy) ->
     # Numbers, not arrays: for a handful of constraints they are faster, and the sums are the same.
     columns = zip(
         constraints,
-        _signs(constraints),
+        signs_of(constraints),
         policy.question.limits.tolist(),
         solution.use.tolist(),
         policy.question.uniform_use.tolist(),

@@ -28,6 +28,8 @@ MAX_CANDIDATES = 20_000
 MAX_POSITIONS = 500
 MAX_CONSTRAINTS = 64
 MAX_ID_LENGTH = 256
+# Constraints × candidates × positions, where one has position weights: those take far longer to solve.
+MAX_POSITIONED_SIZE = 500_000
 # Sums of products of two such numbers stay finite.
 MAX_MAGNITUDE = 1e30
 _MAGNITUDE = f"must be finite and at most {MAX_MAGNITUDE:g} in size"
@@ -41,7 +43,7 @@ class Relation(StrEnum):
 
 
 class Basis(StrEnum):
-    """What a limit is a multiple of."""
+    """What a limit is a multiple of: 1, or the sum of attention (of the position weights, where given)."""
 
     ABSOLUTE = "absolute"
     SHARE_OF_ATTENTION = "share_of_attention"
@@ -49,7 +51,11 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A named limit on Σⱼ aⱼ·weights[r(j)], in expectation over the slates that may be served."""
+    """A named limit on Σⱼ aⱼ·weights[r(j)], in expectation over the slates that may be served.
+
+    With position weights p in place of attention: a 1 for the first three positions and a 0 for the others
+    counts how many of a group stand among the first three.
+    """
 
     name: str
     relation: Relation
@@ -57,6 +63,7 @@ class Constraint:
     basis: Basis = Basis.ABSOLUTE
     # Value given up per unit of violation; None: as little violation as possible, whatever it costs.
     violation_price: float | None = None
+    position_weights: tuple[float, ...] = ()  # (k,), in place of attention; (): attention
 
     def __post_init__(self) -> None:
         where = f"constraints[{self.name}]"
@@ -67,6 +74,8 @@ class Constraint:
         price = self.violation_price
         if price is not None and not 0 < price <= MAX_MAGNITUDE:
             raise InvalidInputError(f"{where}.violation_price", price, f"must be positive; {_MAGNITUDE}")
+        if self.position_weights:
+            _finite(f"{where}.position_weights", np.array(self.position_weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +180,7 @@ class RankRequest:
                     f"must be (constraints, candidates) = ({len(self.constraints)}, {n})",
                 )
             _finite("constraint_weights", self.constraint_weights)
+            _check_positions(self.constraints, n, k)
         if self.attention is not None:
             _check_attention(self.attention, k)
 
@@ -277,6 +287,22 @@ def _finite(name: str, values: Floats) -> None:
         at = np.unravel_index(int(np.argmax(bad)), values.shape)
         index = ", ".join(str(int(i)) for i in at)
         raise InvalidInputError(f"{name}[{index}]", float(values[at]), _MAGNITUDE)
+
+
+def _check_positions(constraints: tuple[Constraint, ...], n: int, k: int) -> None:
+    if not any(c.position_weights for c in constraints):
+        return
+    for constraint in constraints:
+        if constraint.position_weights and len(constraint.position_weights) != k:
+            where = f"constraints[{constraint.name}].position_weights.length"
+            raise InvalidInputError(where, len(constraint.position_weights), f"must be one a position: {k}")
+    size = len(constraints) * n * k
+    if size > MAX_POSITIONED_SIZE:
+        raise InvalidInputError(
+            "constraints.position_weights",
+            size,
+            f"constraints × candidates × positions must not exceed {MAX_POSITIONED_SIZE} where one has them",
+        )
 
 
 def _check_attention(attention: Floats, k: int) -> None:

@@ -35,7 +35,7 @@ def encode_request(request: RankRequest) -> bytes:
         "ctr": None if candidates.ctr is None else _array(candidates.ctr),
         "attention": None if request.attention is None else _array(request.attention),
         "constraints": [
-            (c.name, c.relation.value, float(c.limit), c.basis.value, c.violation_price)
+            (c.name, c.relation.value, float(c.limit), c.basis.value, c.violation_price, *c.position_weights)
             for c in request.constraints
         ],
         "constraint_weights": _array(request.constraint_weights),
@@ -73,8 +73,8 @@ def _request(content: dict[str, Any]) -> RankRequest:
         ),
         num_positions=content["num_positions"],
         constraints=tuple(
-            Constraint(name, Relation(relation), limit, Basis(basis), price)
-            for name, relation, limit, basis, price in content["constraints"]
+            Constraint(name, Relation(relation), limit, Basis(basis), price, tuple(position_weights))
+            for name, relation, limit, basis, price, *position_weights in content["constraints"]
         ),
         constraint_weights=_read(content["constraint_weights"]),
         attention=attention,

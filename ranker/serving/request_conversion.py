@@ -116,6 +116,7 @@ def _constraint(index: int, message: ranker_pb2.Constraint) -> Constraint:
         limit=message.limit,
         basis=BASES[message.basis],
         violation_price=message.violation_price if message.HasField("violation_price") else None,
+        position_weights=tuple(message.position_weights),
     )
 
 
@@ -215,6 +216,7 @@ def _constraint_to_proto(constraint: Constraint) -> ranker_pb2.Constraint:
         basis=BASIS_TO_PROTO[constraint.basis],
         limit=constraint.limit,
         violation_price=constraint.violation_price,
+        position_weights=constraint.position_weights,
     )
 
 

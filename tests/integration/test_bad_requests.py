@@ -186,6 +186,18 @@ CASES: dict[str, tuple[Break, grpc.StatusCode, str, str]] = {
         "constraints[new].violation_price",
         "0.0",
     ),
+    "position weights of another length": (
+        lambda m: m.constraints[0].position_weights.extend([1.0, 1.0]),
+        INVALID,
+        "constraints[new].position_weights.length",
+        "2",
+    ),
+    "position weight of NaN": (
+        lambda m: m.constraints[0].position_weights.extend([1.0, np.nan, 0.0]),
+        INVALID,
+        "constraints[new].position_weights[1]",
+        "nan",
+    ),
     "constraint named twice": (
         lambda m: m.constraints.append(m.constraints[0]),
         INVALID,

@@ -56,6 +56,21 @@ def test_limits_that_can_hold_are_met_in_expectation(client, make_request):
     assert report.dual >= 0
 
 
+def test_a_count_among_the_first_positions_is_met_in_expectation(client, make_request):
+    weights = np.array([[1, 1, 1, 0, 0, 0]], float)
+    free = client.rank(make_request("free"))
+    counted = Constraint("first two", Relation.AT_LEAST, 1.25, position_weights=(1.0, 1.0, 0.0))
+    share_of_two = Constraint("share", Relation.AT_MOST, 0.5, Basis.SHARE_OF_ATTENTION, None, (1.0, 1.0, 0.0))
+    for constraint, limit in ((counted, 1.25), (share_of_two, 1.0)):
+        request = make_request(constraint.name, constraints=(constraint,), constraint_weights=weights)
+        answer = client.rank(request)
+        (report,) = answer.constraints
+        assert report.limit == limit
+        assert report.met
+        assert answer.expected_objective <= free.expected_objective + 1e-9
+        assert answer.solver_status == "optimal"
+
+
 def test_the_callers_own_scores_need_no_model(client, make_request):
     request = make_request()
     scores = np.array([0.1, 0.9, 0.2, 0.8, 0.3, 0.7])

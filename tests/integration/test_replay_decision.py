@@ -86,6 +86,23 @@ def test_a_request_without_exploration_or_with_its_own_scores_replays(client, ma
         assert client.replay_decision(request.request_id)["is_equal"]
 
 
+def test_a_limit_by_position_replays_and_is_explained(client, make_request):
+    first = Constraint("first", Relation.AT_LEAST, 0.9, position_weights=(1.0, 0.0, 0.0))
+    weights = np.array([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
+    free = client.rank(make_request("free", mode=Mode(no_log=True)))
+    answer = client.rank(make_request("by position", constraints=(first,), constraint_weights=weights))
+    assert client.replay_decision("by position")["is_equal"]
+    explained = client.explain("by position")
+    dual = explained["constraints"][0]["dual"]
+    assert explained["constraints"][0]["cost"] == pytest.approx(
+        free.expected_objective - answer.expected_objective
+    )
+    # Its one position is looked at as often as all three together are, divided by their sum.
+    total = sum(ad.attention for ad in answer.slate)
+    for i, each in enumerate(explained["candidates"]):
+        assert each["reduced_value"] == pytest.approx(each["value"] + dual / total * (i < 1))
+
+
 def test_what_differs_is_named_with_both_values(replaying, client, make_request):
     client.rank(make_request("altered", mode=Mode(no_exploration=True)))
     store = replaying.parts.store

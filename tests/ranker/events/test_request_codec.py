@@ -48,7 +48,9 @@ def test_a_request_comes_back_to_the_bit():
         constraint_weights=np.empty((0, 0)),
         attention=None,
     )
-    for request in (REQUEST, scored):
+    counted = Constraint("top", Relation.AT_MOST, 1.0, position_weights=(1.0, 0.0))
+    by_position = replace(REQUEST, constraints=(REQUEST.constraints[0], counted))
+    for request in (REQUEST, scored, by_position):
         assert same(decode_request(encode_request(request)), request)
 
 
