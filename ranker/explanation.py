@@ -120,9 +120,9 @@ def price(decision: Decision, request: RankRequest) -> NDArray[np.float64]:
 
     Weights by position p count as spread over all positions: M_qi·Σⱼ pⱼ / Σⱼ aⱼ a unit of attention.
     """
-    total = sum(ad.attention for ad in decision.shown)
+    attention = sum(ad.attention for ad in decision.shown)
     dual = np.array([c.dual * (-1.0 if c.relation == "at_least" else 1.0) for c in decision.constraints])
-    dual *= [sum(c.position_weights) / total if c.position_weights else 1.0 for c in request.constraints]
+    dual *= [sum(c.position_weights) / attention if c.position_weights else 1.0 for c in request.constraints]
     weights = request.constraint_weights.reshape(len(dual), len(decision.candidate_ids))
     total: NDArray[np.float64] = dual @ weights
     return total
