@@ -93,12 +93,14 @@ def average(
     at_most: float = np.inf,
 ) -> Limit:
     """Limits the mean of an attribute `(n,)` over attended impressions: xᵀattribute / Σa."""
+    check_order(at_least, at_most)
     total = float(floats("attention", attention).sum())
     return Limit(floats("attribute", attribute), at_least * total, at_most * total)
 
 
 def exposure(members: ArrayLike, *, at_least: float = -np.inf, at_most: float = np.inf) -> Limit:
     """Limits the attended impressions a slate gives the members `(n,)`, as an advertiser is sold them."""
+    check_order(at_least, at_most)
     return Limit(indicator(members), at_least, at_most)
 
 
@@ -114,10 +116,17 @@ def count_in_top(
 
     A count is no share of attention, so its weights depend on the position: it takes a PositionedProblem.
     """
-    if not 1 <= num_top <= num_positions:
-        raise InvalidInputError("num_top", num_top, f"must lie in 1 … {num_positions}")
+    check_order(at_least, at_most)
+    if num_top not in range(1, num_positions + 1):
+        raise InvalidInputError("num_top", num_top, f"must be one of 1 … {num_positions}")
     top = (np.arange(num_positions) < num_top).astype(np.float64)
     return Limit(np.outer(indicator(members), top), at_least, at_most)
+
+
+def check_order(at_least: float, at_most: float) -> None:
+    """Raises InvalidInputError unless something lies between the two, which NaN does not."""
+    if not at_least <= at_most:
+        raise InvalidInputError("at_least, at_most", (at_least, at_most), "must be numbers in order")
 
 
 def indicator(members: ArrayLike) -> Floats:

@@ -10,8 +10,10 @@ import numba
 import numpy as np
 
 from ranker.errors import InvalidInputError
+from ranker.solver.arguments import check_call, out_of_range
 from ranker.solver.batch import Span, run_into, sheet_for
 from ranker.solver.every_slate import solve_every_slate
+from ranker.solver.problem import given_fields
 from ranker.solver.request import Request, make_request
 from ranker.solver.rounds import guess_step_seconds
 from ranker.solver.settings import Deadline, Mode
@@ -68,8 +70,7 @@ class SlateBatch:
     """The problems as the kernels read them."""
 
     def __post_init__(self) -> None:
-        given = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
-        object.__setattr__(self, "request", make_request(given, num_axes=1))
+        object.__setattr__(self, "request", make_request(given_fields(self), num_axes=1))
 
     @staticmethod
     def of(problems: Sequence[SlateProblem]) -> SlateBatch:
@@ -110,11 +111,17 @@ def solve_many(
 
     Without a deadline the result is the same, to the last bit, as that of `solve` on each problem. With
     one, each problem may take its share of the time that is left; it takes one step in any case.
+    Raises InvalidInputError for arguments that make no sense, or numbers beyond double precision.
     """
+    check_call(settings, deadline)
+    threads = numba.get_num_threads() if num_threads is None else num_threads
+    if threads < 1:
+        raise InvalidInputError("num_threads", threads, "must be at least 1")
     num_problems = batch.request.limits.shape[0]
-    threads = num_threads or numba.get_num_threads()
     sheet = sheet_for(batch.request)
     answers = answers_in(sheet)
+    if num_problems == 0:
+        return Solutions(answers)
     size = PROBLEMS_PER_TASK if deadline is None else PROBLEMS_PER_TASK_BY_DEADLINE
     step_seconds = [guess_step_seconds(batch.request)]
 
@@ -138,6 +145,9 @@ def solve_many(
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, range(0, num_problems, size)))
+    bounded = np.isfinite(answers.upper_bound) & np.isfinite(answers.objective)
+    if not bounded.all():
+        raise out_of_range(part(batch.request, b := int(bounded.argmin()), b + 1)._asdict())
     return Solutions(answers)
 
 
@@ -145,7 +155,8 @@ def search_all(task: Request, settings: Settings, share: Deadline | None, answer
     """Writes the best slate for each problem; a share is a clock and the seconds that each may take."""
     for b in range(task.limits.shape[0]):
         at = share and Deadline(share.clock, share.clock() + share.at)
-        write_solution(answers, b, solve_every_slate(part(task, b, b + 1), settings, at))
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused in the end
+            write_solution(answers, b, solve_every_slate(part(task, b, b + 1), settings, at))
 
 
 def write_solution(answers: Answers, b: int, solution: Solution) -> None:

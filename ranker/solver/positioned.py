@@ -15,6 +15,9 @@ from ranker.solver.problem import SlateProblem
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+LEAST_SIZE, GREATEST_SIZE = 1e-130, 1e130
+"""Of the largest value, and of the largest weight of each limit, unless they are 0."""
+
 
 @dataclass(frozen=True, eq=False)
 class PositionedProblem:
@@ -57,6 +60,7 @@ class PositionedProblem:
         check_finite("value", self.value)
         check_finite("weights", self.weights)
         check_limits(self)
+        check_sizes(self)
         if self.allowed is not None:
             check_allowed(self)
 
@@ -89,6 +93,16 @@ def check_limits(problem: PositionedProblem) -> None:
     )
     for field in ("limits", "violation_price", "lower_limits"):
         object.__setattr__(problem, field, getattr(sound, field))
+
+
+def check_sizes(problem: PositionedProblem) -> None:
+    """Raises InvalidInputError where sums, products or ratios of the numbers could leave double precision."""
+    rows = [("weights", row, LEAST_SIZE) for row in problem.weights]
+    for field, array, least in [("value", problem.value, LEAST_SIZE), *rows, ("limits", problem.limits, 0.0)]:
+        size = float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
+        if size > 0.0 and not least <= size <= GREATEST_SIZE:
+            limits = f"{LEAST_SIZE:g} … {GREATEST_SIZE:g}"
+            raise InvalidInputError(field, size, f"must be of a size within {limits}: choose other units")
 
 
 def check_allowed(problem: PositionedProblem) -> None:

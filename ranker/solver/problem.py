@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ranker.solver.request import Request, make_request
+import numpy as np
+
+from ranker.errors import InvalidInputError
+from ranker.solver.request import INTEGERS, Request, make_request
 
 if TYPE_CHECKING:
     from ranker.solver.arrays import Floats, Ints
+    from ranker.solver.many import SlateBatch
+
+REQUIRED = ("value", "weights", "limits", "attention")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +57,10 @@ class SlateProblem:
     """The problem as the kernels read it."""
 
     def __post_init__(self) -> None:
-        names = [each.name for each in fields(self) if each.init]
-        request = make_request({name: getattr(self, name) for name in names}, num_axes=0)
+        given = given_fields(self)
+        request = make_request(given, num_axes=0)
         object.__setattr__(self, "request", request)
-        for name in names:
+        for name in given:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, getattr(request, name)[0])
 
@@ -72,3 +78,18 @@ class SlateProblem:
     def num_positions(self) -> int:
         """Returns k."""
         return self.attention.size
+
+
+def given_fields(asked: SlateProblem | SlateBatch) -> dict[str, Any]:
+    """Returns the fields as they were given, or raises InvalidInputError for one that is missing.
+
+    Groups, caps and pins are copied: kernels index by them, and what is checked must stay so.
+    """
+    given = {each.name: getattr(asked, each.name) for each in fields(asked) if each.init}
+    for name in REQUIRED:
+        if given[name] is None:
+            raise InvalidInputError(name, None, "must be given")
+    for name in INTEGERS:
+        if given[name] is not None:
+            given[name] = np.array(given[name])
+    return given

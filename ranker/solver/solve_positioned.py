@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ranker.errors import InvalidInputError
+from ranker.solver.arguments import check_call, checked_start
 from ranker.solver.assignment import Bound, Found, Goal, Walk, search
 from ranker.solver.settings import Mode
 from ranker.solver.solution import Solution, Status
@@ -47,12 +48,13 @@ def solve_positioned(
     A warm start is a solution for the same candidates and positions. The deadline is looked at after each
     step. Raises InvalidInputError for Mode.EVERY_SLATE, or a warm start of other dimensions.
     """
+    check_call(settings, deadline)
     if settings.mode is not Mode.IN_EXPECTATION:
         raise InvalidInputError("mode", settings.mode.value, "limits by position hold in expectation only")
     walk = Walk(problem, settings, deadline)
     start = np.zeros(problem.num_constraints)
     if warm_start is not None:
-        check_warm_start(problem, warm_start)
+        warm_start = checked_start(warm_start, problem)
         start = warm_start.dual
         for slate in warm_start.slates:
             if problem.allowed is None or problem.allowed[slate, np.arange(slate.size)].all():
@@ -60,19 +62,6 @@ def solve_positioned(
     sides = sides_of(problem)
     found, proof = walk_in_stages(walk, sides, start)
     return solution_of(walk, sides, found, proof)
-
-
-def check_warm_start(problem: PositionedProblem, warm_start: Solution) -> None:
-    """Raises InvalidInputError unless the solution is one for so many candidates, limits and positions."""
-    n, k = problem.value.shape
-    slates, dual = warm_start.slates, warm_start.dual
-    if slates.shape[1:] != (k,) or dual.shape != problem.limits.shape:
-        dimensions = (slates.shape[1], dual.size)
-        raise InvalidInputError(
-            "warm_start", dimensions, f"must be for {k} positions and {problem.limits.size} limits"
-        )
-    if slates.max() >= n:
-        raise InvalidInputError("warm_start", int(slates.max()), f"must show candidates 0 … {n - 1}")
 
 
 def sides_of(problem: PositionedProblem) -> Sides:

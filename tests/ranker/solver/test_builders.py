@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -63,8 +65,24 @@ def test_a_count_among_the_top_does_not_fit_a_problem_by_attention() -> None:
         builders.stack([builders.count_in_top(OWN, 2, 3, at_most=1.0)], 5)
 
 
-@pytest.mark.parametrize("num_top", [0, 4])
-def test_the_top_is_part_of_the_slate(num_top: int) -> None:
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda **ends: builders.average(VALUE, ATTENTION, **ends),
+        lambda **ends: builders.exposure(OWN, **ends),
+        lambda **ends: builders.count_in_top(OWN, 2, 3, **ends),
+        lambda **ends: builders.attention_share(OWN, ATTENTION, **ends),
+    ],
+)
+@pytest.mark.parametrize("ends", [(0.5, 0.4), (float("nan"), 0.4), (0.4, float("nan"))])
+def test_limits_that_leave_nothing_between_them_are_refused(build: Any, ends: tuple[float, float]) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        build(at_least=ends[0], at_most=ends[1])
+    assert caught.value.field == "at_least, at_most"
+
+
+@pytest.mark.parametrize("num_top", [0, 4, 1.5])
+def test_the_top_is_part_of_the_slate(num_top: Any) -> None:
     with pytest.raises(InvalidInputError, match="num_top"):
         builders.count_in_top(OWN, num_top, 3, at_most=1.0)
 
