@@ -23,6 +23,7 @@ from ranker.errors import InvalidInputError, RankerError
 from ranker.load.command import load_command
 from ranker.replay.command import gate_command
 from ranker.rerun.command import replay_command
+from ranker.rollout_command import models_app
 from ranker.scoring.command import train_ctr_command
 from ranker.serving.command import serve_command
 from ranker.simulation.command import simulate_command
@@ -59,6 +60,7 @@ app.command("gate")(gate_command)
 app.command("replay-decision")(replay_decision_command)
 app.command("explain")(explain_command)
 app.add_typer(creatives_app, name="creatives")
+app.add_typer(models_app, name="models")
 nas_app.command("search")(search_command)
 app.add_typer(nas_app, name="nas")
 events_app = typer.Typer(help="Look after the event store.", no_args_is_help=True)

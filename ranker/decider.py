@@ -35,12 +35,14 @@ class Decider:
         settings: PipelineSettings,
         capture_ratio: float = 0.0,
         models: ModelChoice | None = None,
+        saw: Callable[[RankRequest, Decision, Snapshot], None] | None = None,
     ) -> None:
         self._current_snapshot = current_snapshot
         self._store = store
         self._settings = settings
         self._capture_ratio = capture_ratio
         self._models = models or ModelChoice()
+        self._saw = saw  # is told of each decision that is kept; may neither wait nor raise
 
     def decide(self, request: RankRequest, timer: StageTimer) -> Decision:
         """Returns the decision, kept as the store's durability says; a retry gets the one that is kept.
@@ -64,9 +66,10 @@ class Decider:
             return decision
         captured = request if is_captured(request.request_id, self._capture_ratio) else None
         kept = self._store.record_decision(decision, captured)
-        if self._store.durability.waits:
-            decision = kept.result().decision
+        answered = kept.result().decision if self._store.durability.waits else decision
         timer.lap("log")
-        if decision.request_hash != request.content_hash:
+        if answered.request_hash != request.content_hash:
             raise InvalidInputError("request_id", request.request_id, "was used for another request")
-        return decision
+        if self._saw is not None and answered is decision:
+            self._saw(request, decision, snapshot)
+        return answered

@@ -63,7 +63,7 @@ class DecisionReplay:
         """
         logged, request = self._kept(decision_id)
         attention = np.array([ad.attention for ad in logged.shown])
-        request = replace(request, attention=attention, model_version=logged.model_version)
+        request = replace(request, attention=attention)
         snapshot = self._snapshot_of(logged)
         settings = replace(self._settings, exploration_ratio=logged.exploration_ratio)
         answer = replace(

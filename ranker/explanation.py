@@ -67,7 +67,8 @@ class Explanation:
 def explain(replayed: ReplayedDecision) -> Explanation:
     """Explains what was recomputed: where that differs from the log, it explains the former."""
     decision, request = replayed.recomputed, replayed.request
-    exploration_draw, mixture_draw = request_rng(replayed.settings.draw_key, request.request_id).random(2)
+    rng = request_rng(replayed.settings.draw_key, request.request_id, decision.experiment)
+    exploration_draw, mixture_draw = rng.random(2)
     return Explanation(
         replayed,
         _candidates(decision, request),

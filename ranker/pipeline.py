@@ -16,6 +16,7 @@ import numpy as np
 from ranker.errors import InvalidInputError, RankerError
 from ranker.exploration import ExploredMixture
 from ranker.question import Question, question_of, signs_of, solved, solved_together
+from ranker.rollout.plan import Assignment
 from ranker.slate import ConstraintReport, Creative, Decision, ShownAd
 from ranker.solver import Settings as SolverSettings
 
@@ -57,6 +58,8 @@ class _Scores:
     attention: Floats  # (k,)
     model_version: str
     attention_version: str  # "": the request brought its own
+    experiment: str = ""  # "": in none
+    arm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +89,13 @@ class _Creatives:
     posterior_version: str
 
 
-def request_rng(draw_key: bytes, request_id: str) -> np.random.Generator:
-    """Returns the request's own random stream: the same id and key draw the same slate, on any replica."""
-    digest = hashlib.blake2b(request_id.encode(), key=draw_key, digest_size=16).digest()
+def request_rng(draw_key: bytes, request_id: str, experiment: str = "") -> np.random.Generator:
+    """Returns the request's own random stream: the same id and key draw the same slate, on any replica.
+
+    Each experiment has streams of its own, independent of all others.
+    """
+    salt = hashlib.blake2b(experiment.encode(), digest_size=16).digest() if experiment else b""
+    digest = hashlib.blake2b(request_id.encode(), key=draw_key, salt=salt, digest_size=16).digest()
     # The digest as one big-endian number, in the words of 32 bits that the seed is made of, lowest first.
     words = np.frombuffer(digest[::-1], dtype="<u4")
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
@@ -108,7 +115,7 @@ def rank(request: RankRequest, snapshot: Snapshot, settings: PipelineSettings, t
     question = _question(request, scores, settings)
     policy = _answer(question, solved(question, settings.solver))
     timer.lap("solve")
-    rng = request_rng(settings.draw_key, request.request_id)
+    rng = request_rng(settings.draw_key, request.request_id, scores.experiment)
     slate = policy.mixture.draw(rng)
     timer.lap("draw")
     creatives = _creatives(request, snapshot, slate, context, rng)
@@ -140,7 +147,7 @@ def rank_many(
     solutions = solved_together({i: each[2] for i, each in asked.items()}, settings.solver, num_threads)
     for i, (context, scores, question) in asked.items():
         request, policy = requests[i], _answer(question, solutions[i])
-        rng = request_rng(settings.draw_key, request.request_id)
+        rng = request_rng(settings.draw_key, request.request_id, scores.experiment)
         slate = policy.mixture.draw(rng)
         creatives = _creatives(request, snapshot, slate, context, rng)
         answers[i] = _decision(request, scores, policy, _Served(slate, creatives, context, {}))
@@ -179,10 +186,13 @@ def _check_creatives(request: RankRequest, snapshot: Snapshot, context: dict[str
 
 def _score(request: RankRequest, snapshot: Snapshot, context: dict[str, int]) -> _Scores:
     candidates, features = request.candidates, request.context
+    assigned = Assignment("")
     if candidates.ctr is not None:
         ctr, version = candidates.ctr, ""
     else:
-        scorer = snapshot.scorer(request.schema_id, request.model_version)
+        if not request.model_version:
+            assigned = snapshot.assignment(request.schema_id, request.unit_id or request.request_id)
+        scorer = snapshot.scorer(request.schema_id, request.model_version or assigned.version)
         ctr = scorer.score(features.numeric, features.categorical, candidates.numeric, candidates.categorical)
         version = scorer.version
     if request.attention is not None:
@@ -190,7 +200,15 @@ def _score(request: RankRequest, snapshot: Snapshot, context: dict[str, int]) ->
     else:
         attention = snapshot.default_attention(request.num_positions, context)
         attention_version = snapshot.attention_version
-    return _Scores(ctr, ctr * candidates.bids, attention, version, attention_version)
+    return _Scores(
+        ctr,
+        ctr * candidates.bids,
+        attention,
+        version,
+        attention_version,
+        assigned.experiment,
+        assigned.arm,
+    )
 
 
 def _question(request: RankRequest, scores: _Scores, settings: PipelineSettings) -> Question:
@@ -265,6 +283,8 @@ def _decision(request: RankRequest, scores: _Scores, policy: _Policy, served: _S
         default_reward=not request.mode.no_default_reward,
         attention_version=scores.attention_version,
         stage_seconds=served.stage_seconds,
+        experiment=scores.experiment,
+        arm=scores.arm,
     )
 
 

@@ -154,13 +154,16 @@ class RankRequest:
     constraints: tuple[Constraint, ...] = ()
     constraint_weights: Floats = field(default_factory=lambda: np.empty((0, 0)))  # (K, n)
     attention: Floats | None = None  # (k,); None: the service's default
-    model_version: str = ""  # "": the newest
+    model_version: str = ""  # "": the pinned one or the newest, or that of the unit's arm
     mode: Mode = field(default_factory=Mode)
     content_hash: str = ""  # of the request as received
+    unit_id: str = ""  # whom an experiment keeps in one arm; "": the request is on its own
 
     def __post_init__(self) -> None:
         n, k = len(self.candidates.ids), self.num_positions
         _check_id("request_id", self.request_id)
+        if len(self.unit_id) > MAX_ID_LENGTH:
+            raise InvalidInputError("unit_id", self.unit_id, f"at most {MAX_ID_LENGTH} characters")
         if not 1 <= k <= MAX_POSITIONS:
             raise InvalidInputError("num_positions", k, f"must lie in 1 … {MAX_POSITIONS}")
         if k > n:
@@ -255,6 +258,8 @@ class Decision:
     stage_seconds: dict[str, float]
     # From here on with defaults, which records from before the field take.
     attention_version: str = ""  # of the service's default curve; "": the request brought its own
+    experiment: str = ""  # of the model's rollout, part of the draw's seed; "": in none
+    arm: str = ""
 
 
 def _no_duplicates(name: str, values: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranker.errors import NotFoundError, StateError
+from ranker.rollout.plan import Assignment, Rollout, assign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,12 +44,22 @@ class Snapshot:
     posterior: PosteriorOrigin | None = None  # of the selector
     attention: AttentionFile | None = None  # None: the discount of DCG
     ladders: Mapping[str, Ladder] = field(default_factory=dict)  # by schema; all rungs are among the scorers
+    rollouts: Mapping[str, Rollout] = field(default_factory=dict)  # by schema; none: the newest model
+    assigned: Assignment | None = None  # of a kept decision that is made again; None: as the rollouts say
 
     def schema(self, schema_id: str) -> FeatureSchema:
         """Returns the schema, or raises NotFoundError."""
         if schema_id not in self.schemas:
             raise NotFoundError("schema_id", schema_id, f"unknown; served are {sorted(self.schemas)}")
         return self.schemas[schema_id]
+
+    def assignment(self, schema_id: str, unit_id: str) -> Assignment:
+        """Returns which model answers a unit's requests that pin none."""
+        return self.assigned or assign(self.rollouts.get(schema_id, Rollout()), unit_id)
+
+    def default_version(self, schema_id: str) -> str:
+        """Returns the model that answers units in no arm."""
+        return self.scorer(schema_id, self.rollouts.get(schema_id, Rollout()).pinned).version
 
     def scorer(self, schema_id: str, version: str) -> Scorer:
         """Returns the schema's model of that version (the newest for ""), or raises NotFoundError."""

@@ -33,6 +33,8 @@ def from_object(content: Any, kind: type[T], source: str) -> T:
     _refuse_unknown_keys(content, kind, source)
     try:
         return msgspec.convert(content, kind, dec_hook=_path)
+    except RankerError as error:  # what msgspec lets through, of a dataclass below the first
+        raise InvalidInputError(f"{source}: {error.field}", error.value, error.problem) from error
     except msgspec.ValidationError as error:
         if isinstance(error.__cause__, RankerError):
             cause = error.__cause__

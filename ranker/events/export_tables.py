@@ -40,6 +40,8 @@ DECISIONS = pa.schema(
         ("model_version", pa.string()),
         ("posterior_version", pa.string()),
         ("attention_version", pa.string()),  # "": the request brought its own attention
+        ("experiment", pa.string()),  # "", as the arm: in none
+        ("arm", pa.string()),
         ("context", pa.map_(pa.string(), pa.int64())),
         ("sequence", pa.int64()),  # of joining; null, as in the next two: not joined yet
         ("reward", pa.float64()),
@@ -126,6 +128,8 @@ def _position_row(decision: Decision, position: int, ad: ShownAd) -> Row:
         "model_version": decision.model_version,
         "posterior_version": decision.posterior_version,
         "attention_version": decision.attention_version,
+        "experiment": decision.experiment,
+        "arm": decision.arm,
         "context": list(decision.context.items()),
     }
 

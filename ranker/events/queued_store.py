@@ -82,6 +82,10 @@ class QueuedEventStore:
         """Read the committed rewards above a sequence, in its order: none ever appears below it later."""
         return self._reader.joined_after(sequence, limit)
 
+    def last_sequence(self) -> int:
+        """Read the highest sequence of a reward, 0 where there is none."""
+        return self._reader.last_sequence()
+
     def counts(self) -> EventCounts:
         """Read the counters, without touching the disk."""
         return replace(self._writer.counts, queued=self._queue.size, dropped=self._queue.dropped)

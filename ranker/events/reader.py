@@ -64,6 +64,11 @@ class EventReader:
             if decision in decisions  # else deleted just now, for its age
         ]
 
+    def last_sequence(self) -> int:
+        """Read the highest sequence of a reward, 0 where there is none."""
+        ((highest,),) = self._source.fetch("SELECT max(sequence) FROM joined_rewards")
+        return highest or 0
+
     def counts(self) -> EventCounts:
         """Read the counters over the life of the rows, of all servers together."""
         return EventCounts(**dict(self._source.fetch(TALLIES)))

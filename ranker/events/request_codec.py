@@ -40,6 +40,7 @@ def encode_request(request: RankRequest) -> bytes:
         ],
         "constraint_weights": _array(request.constraint_weights),
         "mode": [mode.no_exploration, mode.no_log, mode.no_default_reward],
+        "unit_id": request.unit_id,
     }
     return bytes((VERSION,)) + msgspec.msgpack.encode(content)
 
@@ -81,6 +82,7 @@ def _request(content: dict[str, Any]) -> RankRequest:
         model_version=content["model_version"],
         mode=Mode(*content["mode"]),
         content_hash=content["content_hash"],
+        unit_id=content.get("unit_id", ""),
     )
 
 

@@ -110,6 +110,10 @@ class EventStore(Protocol):
         """Read the committed rewards above a sequence, in its order: none ever appears below it later."""
         ...
 
+    def last_sequence(self) -> int:
+        """Read the highest sequence of a reward, 0 where there is none."""
+        ...
+
     def counts(self) -> EventCounts:
         """Read the counters, without touching the disk."""
         ...

@@ -2,6 +2,7 @@
 
 # Typer reads the annotations at run time, so its types must be real imports here.
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,7 +89,8 @@ def _bench(policies: "tuple[RerunPolicy, ...]", home: Path) -> "Bench":
     homes = [Home(each.home or home) for each in policies]
     for each in homes:
         each.check()
-    loaded = {each.root: load_snapshot(each, None) for each in homes}
+    # A policy file says which model answers, not the home's experiments of today.
+    loaded = {each.root: replace(load_snapshot(each, None), rollouts={}) for each in homes}
     return Bench(policies, tuple(loaded[each.root] for each in homes), homes[0].draw_key())
 
 

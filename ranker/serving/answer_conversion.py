@@ -33,6 +33,8 @@ class Answer:
     exploration_ratio: float
     stage_seconds: dict[str, float]
     attention_version: str
+    experiment: str  # of the model's rollout; "": in none
+    arm: str
 
 
 def answer_to_proto(decision: Decision, stage_seconds: Mapping[str, float]) -> ranker_pb2.RankResponse:
@@ -52,6 +54,8 @@ def answer_to_proto(decision: Decision, stage_seconds: Mapping[str, float]) -> r
         exploration_ratio=decision.exploration_ratio,
         stage_seconds=stage_seconds,
         attention_version=decision.attention_version,
+        experiment=decision.experiment,
+        arm=decision.arm,
     )
 
 
@@ -108,6 +112,8 @@ def answer_from_proto(message: ranker_pb2.RankResponse) -> Answer:
         exploration_ratio=message.exploration_ratio,
         stage_seconds=dict(message.stage_seconds),
         attention_version=message.attention_version,
+        experiment=message.experiment,
+        arm=message.arm,
     )
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from ranker.errors import NotFoundError
+from ranker.rollout.plan import Assignment
 from ranker.scoring.onnx_scorer import OnnxScorer
 from ranker.serving.home_loader import kept_selector
 
@@ -41,6 +42,7 @@ class DecisionVersions:
                 snapshot,
                 schemas={schema_id: scorer.schema},
                 scorers={schema_id: {scorer.version: scorer}},
+                assigned=Assignment(scorer.version, decision.experiment, decision.arm),
             )
         version = decision.posterior_version
         if version and (served.selector is None or served.selector.version != version):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bandit import snapshot as posterior_store
 from ranker.attention.attention_file import read_attention
 from ranker.errors import InvalidInputError, NotFoundError
+from ranker.rollout.rollout_file import ROLLOUT_FILE, read_rollout
 from ranker.scoring.card import CARD_FILE
 from ranker.scoring.ladder_file import LADDER_FILE, read_ladder
 from ranker.scoring.model_store import model_directories
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ranker.attention.attention_file import AttentionFile
     from ranker.creatives import CreativeSelector
     from ranker.home import Home
+    from ranker.rollout.plan import Rollout
     from ranker.scoring.ladder import Ladder
     from ranker.scoring.protocol import Scorer
     from ranker.scoring.schema import FeatureSchema
@@ -36,10 +38,19 @@ def load_snapshot(home: Home, last: Snapshot | None) -> Snapshot:
     Raises errors of `ranker` and `bandit` naming the file that cannot be served.
     """
     directories = model_directories(home.models) if home.models.is_dir() else {}
-    ladders = _ladders(home, directories)
-    scorers = _scorers(directories, ladders, last)
+    rollouts = {schema_id: read_rollout(home.models / schema_id / ROLLOUT_FILE) for schema_id in directories}
+    ladders = _ladders(home, directories, rollouts)
+    scorers = _scorers(directories, ladders, rollouts, last)
     selector, posterior = _posterior(home, last)
-    loaded = Snapshot(_schemas(home, scorers), scorers, selector, posterior, _attention(home, last), ladders)
+    loaded = Snapshot(
+        _schemas(home, scorers, rollouts),
+        scorers,
+        selector,
+        posterior,
+        _attention(home, last),
+        ladders,
+        rollouts,
+    )
     return last if last is not None and loaded == last else loaded
 
 
@@ -66,6 +77,7 @@ def _state(home: Home) -> dict[Path, tuple[int, int]]:
         *home.schemas.glob("*.toml"),
         *home.models.glob(f"*/*/{CARD_FILE}"),
         *home.models.glob(f"*/{LADDER_FILE}"),
+        *home.models.glob(f"*/{ROLLOUT_FILE}"),
         *home.posteriors.glob(f"*/{posterior_store.MANIFEST}"),
         home.attention,
     ]
@@ -109,16 +121,22 @@ def _attention(home: Home, last: Snapshot | None) -> AttentionFile | None:
     return known if known is not None and known.version == file.version else file
 
 
-def _ladders(home: Home, directories: Mapping[str, list[Path]]) -> dict[str, Ladder]:
-    """Reads the ladders that are served: those that the newest model of their schema belongs to."""
+def _ladders(
+    home: Home, directories: Mapping[str, list[Path]], rollouts: Mapping[str, Rollout]
+) -> dict[str, Ladder]:
+    """Reads the ladders that are served: those that the served model of their schema belongs to.
+
+    While an experiment runs there is none, so that an arm is one model.
+    """
     ladders = {}
     for schema_id, oldest_first in directories.items():
         path = home.models / schema_id / LADDER_FILE
-        if not path.is_file():
+        rollout = rollouts[schema_id]
+        if rollout.experiment is not None or not path.is_file():
             continue
         ladder = read_ladder(path)
         versions = [rung.model_version for rung in ladder.rungs]
-        if oldest_first[-1].name not in versions:
+        if (rollout.pinned or oldest_first[-1].name) not in versions:
             continue
         for version in versions:
             if version not in {directory.name for directory in oldest_first}:
@@ -128,14 +146,22 @@ def _ladders(home: Home, directories: Mapping[str, list[Path]]) -> dict[str, Lad
 
 
 def _scorers(
-    directories: Mapping[str, list[Path]], ladders: Mapping[str, Ladder], last: Snapshot | None
+    directories: Mapping[str, list[Path]],
+    ladders: Mapping[str, Ladder],
+    rollouts: Mapping[str, Rollout],
+    last: Snapshot | None,
 ) -> dict[str, dict[str, Scorer]]:
+    """Loads the newest models, and all that a ladder or a rollout names."""
     scorers: dict[str, dict[str, Scorer]] = {}
     for schema_id, oldest_first in directories.items():
+        named = rollouts[schema_id].versions
+        missing = sorted(named - {directory.name for directory in oldest_first})
+        if missing:
+            raise NotFoundError(f"{schema_id}: {ROLLOUT_FILE}", missing[0], "no such model of this schema")
         known = {} if last is None else last.scorers.get(schema_id, {})
         rungs = ladders[schema_id].rungs if schema_id in ladders else ()
         kept = {directory.name for directory in oldest_first[-KEPT_MODELS:]}
-        kept |= {rung.model_version for rung in rungs}
+        kept |= named | {rung.model_version for rung in rungs}
         scorers[schema_id] = {
             directory.name: known.get(directory.name) or _loaded(directory)
             for directory in oldest_first
@@ -161,12 +187,14 @@ def _loaded(directory: Path) -> Scorer:
     return scorer
 
 
-def _schemas(home: Home, scorers: dict[str, dict[str, Scorer]]) -> dict[str, FeatureSchema]:
+def _schemas(
+    home: Home, scorers: Mapping[str, dict[str, Scorer]], rollouts: Mapping[str, Rollout]
+) -> dict[str, FeatureSchema]:
     schemas = {}
     for path in sorted(home.schemas.glob("*.toml")):
         schema = read_schema(path)
         schemas[schema.schema_id] = schema
     # A model's own schema holds the vocabularies that it was trained with.
     for schema_id, versions in scorers.items():
-        schemas[schema_id] = versions[next(reversed(versions))].schema
+        schemas[schema_id] = versions[rollouts[schema_id].pinned or next(reversed(versions))].schema
     return schemas

@@ -52,6 +52,7 @@ def request_from_proto(message: ranker_pb2.RankRequest) -> RankRequest:
         constraint_weights=_constraint_weights(message.constraint_weights, constraints),
         mode=Mode(message.mode.no_exploration, message.mode.no_log, message.mode.no_default_reward),
         content_hash=content_hash(message),
+        unit_id=message.unit_id,
     )
 
 
@@ -170,6 +171,7 @@ def request_to_proto(request: RankRequest) -> ranker_pb2.RankRequest:
         request_id=request.request_id,
         schema_id=request.schema_id,
         model_version=request.model_version,
+        unit_id=request.unit_id,
         context=ranker_pb2.Context(
             numeric=request.context.numeric.tolist(), categorical=request.context.categorical.tolist()
         ),

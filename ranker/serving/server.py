@@ -47,6 +47,8 @@ from ranker.serving.incident import Incident
 from ranker.serving.metrics import Metrics
 from ranker.serving.registry import Registry
 from ranker.serving.retention import Retirer
+from ranker.serving.rollout_metrics import RolloutMetrics
+from ranker.serving.rollout_watch import RolloutWatch
 from ranker.serving.servicers import AdminServicer, LearnerServicer, RankerServicer
 from ranker.serving.tls import TlsFiles, server_credentials
 from ranker.solver import warm_up
@@ -92,6 +94,7 @@ class _Parts:
     replay: DecisionReplay
     gate: Gate
     tokens: TokenTable | None
+    rollouts: RolloutWatch
 
 
 class Server:
@@ -136,15 +139,18 @@ class Server:
         time.sleep(LAME_DUCK_SECONDS)
         self._grpc.stop(self._settings.drain_seconds).wait()
         self._retirer.close()
+        self.parts.rollouts.close()
         self.parts.store.close()
         self._scrapes.shutdown()
         self._scrapes.server_close()
 
     def _watch(self) -> None:
         """Takes up new versions and tokens; says NOT_SERVING while decisions cannot be kept."""
-        store, tokens = Incident(), Incident()
+        store, tokens, rollouts = Incident(), Incident(), Incident()
         while not self._stop.wait(self._settings.reload_seconds):
             self.parts.registry.poll()
+            with rollouts.watched(RankerError):
+                self.parts.rollouts.poll(self.parts.registry)
             if self.parts.tokens is not None:
                 with tokens.watched(InvalidInputError):
                     self.parts.tokens.poll()
@@ -225,6 +231,7 @@ def _parts(settings: ServerSettings) -> _Parts:
     _check_servable(home, registry)
     store = _open_store(home, settings)
     metrics.watch(store)
+    rollouts = RolloutWatch(home, store, RolloutMetrics(metrics.registry))
     pipeline = PipelineSettings(exploration_ratio=settings.exploration_ratio, draw_key=home.draw_key())
     admission = Admission() if settings.admission else None
     models = ModelChoice(metrics.ladder_too_slow.inc, None if admission is None else admission.spare)
@@ -233,11 +240,12 @@ def _parts(settings: ServerSettings) -> _Parts:
         ErrorTable(CREATIVE_CODES),
         registry,
         store,
-        Decider(registry.current, store, pipeline, settings.capture_ratio, models),
+        Decider(registry.current, store, pipeline, settings.capture_ratio, models, rollouts.saw),
         models,
         DecisionReplay(store, DecisionVersions(home, registry.current).snapshot_of, pipeline),
         Gate(CallQueue(settings.num_workers, settings.max_concurrent_calls), admission),
         None if settings.tokens is None else TokenTable(settings.tokens),
+        rollouts,
     )
 
 

@@ -24,6 +24,7 @@ from ranker.explanation import explain
 from ranker.serving.answer_conversion import answer_to_proto
 from ranker.serving.replay_conversion import explanation_to_proto, replayed_to_proto
 from ranker.serving.request_conversion import outcome_from_proto, request_from_proto
+from ranker.serving.rollout_conversion import arms_to_proto
 from ranker.stages import StageTimer
 
 if TYPE_CHECKING:
@@ -192,9 +193,10 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         snapshot = self._registry.current()
         versions = admin_pb2.ServedVersions(attention_version=snapshot.attention_version)
         for schema_id, scorers in snapshot.scorers.items():
-            default = snapshot.scorer(schema_id, "").version
+            default = snapshot.default_version(schema_id)
             for version in scorers:
                 versions.models.add(schema_id=schema_id, version=version, is_default=version == default)
+        versions.arms.extend(arms_to_proto(snapshot.rollouts))
         if snapshot.selector is not None and snapshot.posterior is not None:
             versions.posterior.version = snapshot.selector.version
             versions.posterior.catalogue_version = snapshot.posterior.catalogue_version

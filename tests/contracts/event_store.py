@@ -299,6 +299,7 @@ class EventStoreContract:
                 cursor = page[-1].sequence
             assert len(met) == len(set(met)) == 12
             assert store.joined_after(cursor, 5) == []
+            assert store.last_sequence() == cursor
 
     def test_everything_outlives_a_restart(self, home: Home, clock: Clock) -> None:
         with closing(home(clock)) as store:
