@@ -25,7 +25,7 @@ from ranker.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ranker.attention.click_log import ClickLog
+    from ranker.attention.click_log import ClickLog, Ints
     from ranker.attention.curve import Curve
 
     Progress = Callable[[int, int, str], None]
@@ -55,6 +55,9 @@ class AttentionOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.method not in tuple(Method):
+            raise InvalidInputError("options.method", self.method, f"must be one of {', '.join(Method)}")
+        object.__setattr__(self, "method", Method(self.method))
         if not 0 < self.level < 1:
             raise InvalidInputError("options.level", self.level, "must lie between 0 and 1")
         if self.num_resamples < 20:
@@ -132,11 +135,17 @@ def _strata(log: ClickLog) -> ClickLog:
     A ranker that learns moves an item up because it was clicked: its clicks before and after the move are
     not comparable. Within a version placements do not follow from the version's own clicks.
     """
-    item = log.item
+    item = _dense(log.item)
     for column in (log.context, log.version):
         if column is not None:
-            _, item = np.unique(item * (int(column.max()) + 1) + column, return_inverse=True)
+            codes = _dense(column)
+            _, item = np.unique(item * (int(codes.max()) + 1) + codes, return_inverse=True)
     return replace(log, item=item)
+
+
+def _dense(codes: Ints) -> Ints:
+    """Returns codes below the number of rows: counts by item are kept for every code up to the largest."""
+    return np.unique(codes, return_inverse=True)[1] if int(codes.max()) >= len(codes) else codes
 
 
 def _randomised_rows(log: ClickLog) -> ClickLog:

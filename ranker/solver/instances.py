@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ranker.solver.problem import SlateProblem
+from ranker.solver.request import FREE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +106,21 @@ def random_problem(seed: int, most: tuple[int, int, int] = (1000, 20, 50)) -> Sl
         width = spread * rng.choice([0.0, 0.0, 1e-9, 0.5, 10.0], num_limits)
         lower = np.where(rng.random(num_limits) < 0.5, -np.inf, limits - width)
     return SlateProblem(value, weights, limits, attention, price, lower)
+
+
+def with_structure(problem: SlateProblem, seed: int) -> SlateProblem:
+    """Returns the problem with caps, pins or both, such that some slate at least obeys them."""
+    rng = np.random.default_rng(seed)
+    n, k = problem.num_candidates, problem.num_positions
+    slate = rng.permutation(n)[:k]
+    caps, groups, pinned = None, None, None
+    if rng.random() < 0.8:
+        num_groups = int(rng.integers(1, n // 2 + 2))
+        groups = rng.integers(0, num_groups, n)
+        caps = np.bincount(groups[slate], minlength=num_groups) + rng.integers(0, 2, num_groups)
+    if caps is None or rng.random() < 0.5:
+        pinned = np.where(rng.random(k) < rng.random(), slate, FREE)
+    return replace(problem, groups=groups, caps=caps, pinned=pinned)
 
 
 def random_attention(rng: np.random.Generator, k: int) -> Floats:

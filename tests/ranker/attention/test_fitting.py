@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,16 +130,33 @@ def test_the_same_log_gives_the_same_file_whatever_the_order_of_its_rows(shuffle
     assert fit_attention(shuffled, options).version == fit_attention(other, options).version
 
 
+def test_a_method_may_be_given_by_its_name(shuffled: ClickLog) -> None:
+    named = AttentionOptions(method="pbm")  # type: ignore[arg-type]
+    assert (
+        fit_attention(shuffled, named).version
+        == fit_attention(shuffled, AttentionOptions(Method.PBM)).version
+    )
+
+
+def test_codes_may_be_of_any_size(shuffled: ClickLog) -> None:
+    rows = len(shuffled.item)
+    plain = replace(shuffled, version=np.arange(rows) % 2)
+    far = replace(shuffled, item=2**62 - shuffled.item, version=np.where(plain.version == 1, 2**62, 2**61))
+    curves = [fit_attention(log, AttentionOptions()).curve.attention for log in (plain, far)]
+    np.testing.assert_allclose(curves[1], curves[0], rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"level": 1.0}, "options.level = 1.0: must lie between 0 and 1"),
+        ({"method": "guess"}, "options.method = 'guess': must be one of pbm, harvest, "),
         ({"num_resamples": 3}, "options.num_resamples = 3: must be at least 20"),
     ],
 )
-def test_wrong_options_are_named(wrong: dict[str, float], message: str) -> None:
+def test_wrong_options_are_named(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        AttentionOptions(**wrong)  # type: ignore[arg-type]
+        AttentionOptions(**wrong)
 
 
 def test_short_slates_are_averaged_over_the_sessions_that_show_a_position() -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ranker.solver import Status, solve
+from ranker.solver import Settings, SlateProblem, Status, solve
 from ranker.solver.certificate import certify, proves_infeasible
-from ranker.solver.instances import random_problem
+from ranker.solver.instances import random_problem, with_structure
 from ranker.solver.reference import solve_reference
 
 SEEDS_PER_CHUNK = 100
@@ -15,18 +17,42 @@ SEEDS_PER_CHUNK = 100
 def test_nasty_problems_of_all_shapes_are_solved_and_certified(chunk: int) -> None:
     """Certifies 2,100 problems anew with numpy: that bounds the loss against any other answer."""
     for seed in range(chunk * SEEDS_PER_CHUNK, (chunk + 1) * SEEDS_PER_CHUNK):
-        problem = random_problem(seed)
-        solution = solve(problem)
-        found = certify(problem, solution)
-        assert solution.status is not Status.STOPPED, seed
+        check(random_problem(seed), seed)
+
+
+@pytest.mark.parametrize("chunk", range(5))
+def test_nasty_problems_with_caps_and_pins_are_solved_and_certified(chunk: int) -> None:
+    for seed in range(chunk * SEEDS_PER_CHUNK, (chunk + 1) * SEEDS_PER_CHUNK):
+        check(with_structure(random_problem(seed, most=(400, 12, 30)), seed), seed)
+
+
+def check(problem: SlateProblem, seed: int) -> None:
+    solution = solve(problem)
+    found = certify(problem, solution)
+    assert solution.status is not Status.STOPPED, seed
+    assert solution.num_steps <= Settings().steps_until_ellipsoid, seed
+    assert found.not_a_mixture <= 1e-12, seed
+    assert found.misreport <= 1e-13, seed
+    assert found.support <= 0, seed
+    assert found.gap <= 1e-8 + found.sensitivity, seed
+    if solution.status is Status.INFEASIBLE:
+        assert proves_infeasible(problem, solution), seed
+    else:
+        assert found.violation <= 1e-9, seed
+
+
+@pytest.mark.parametrize("chunk", range(3))
+def test_a_warm_start_from_another_problem_leads_to_a_certified_answer(chunk: int) -> None:
+    for seed in range(chunk * SEEDS_PER_CHUNK, (chunk + 1) * SEEDS_PER_CHUNK):
+        plain = random_problem(seed, most=(400, 12, 30))
+        problem = with_structure(plain, seed)
+        cold, start = solve(problem), solve(replace(plain, value=plain.value[::-1]))
+        warm = solve(problem, warm_start=start)
+        found = certify(problem, warm)
+        assert warm.status is cold.status, seed
         assert found.not_a_mixture <= 1e-12, seed
-        assert found.misreport <= 1e-13, seed
-        assert found.support <= 0, seed
         assert found.gap <= 1e-8 + found.sensitivity, seed
-        if solution.status is Status.INFEASIBLE:
-            assert proves_infeasible(problem, solution), seed
-        else:
-            assert found.violation <= 1e-9, seed
+        assert found.violation <= 1e-9 or warm.status is Status.INFEASIBLE, seed
 
 
 @pytest.mark.parametrize("seed", range(5000, 5100))
