@@ -4,8 +4,9 @@
 
 The server runs on the first core and the load on the second. Capacity is the rate of answers when a few
 callers ask again as soon as they are answered. Then three times as much is asked, with a deadline; goodput is
-the rate of answers within it. Three servers take turns: as it comes; without deadline admission; and without
-a bound on the calls that wait either. The last line is JSON.
+the rate of answers within it. Servers take turns: as it comes, with callers that hold back as `RankerClient`
+does and with callers that do not; without deadline admission; and without a bound on the calls that wait
+either. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -16,40 +17,54 @@ import os
 import platform
 import secrets
 import statistics
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
 from benchmarks.serving import closed_loop, serving, synthetic_requests
-from ranker.load.generator import LoadResult, LoadSettings, run_load
+from ranker.load.generator import LoadSettings, run_load
 from ranker.load.synthetic import RequestShape
 from ranker.serving.request_conversion import request_to_proto
 
 OVERLOAD = 3.0
 NUM_BODIES = 200
-SERVERS = {
-    "as it comes": {},
-    "no deadline admission": {"ADRANKER_ADMISSION": "false"},
-    "no bound either": {"ADRANKER_ADMISSION": "false", "ADRANKER_MAX_CONCURRENT_CALLS": "1000000"},
+NO_ADMISSION = {"ADRANKER_ADMISSION": "false"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A server's environment, and whether its callers hold back."""
+
+    environment: dict[str, str]
+    throttle: bool = False
+
+
+CASES = {
+    "callers that hold back": Case({}, throttle=True),
+    "as it comes": Case({}),
+    "no deadline admission": Case(NO_ADMISSION),
+    "no bound either": Case(NO_ADMISSION | {"ADRANKER_MAX_CONCURRENT_CALLS": "1000000"}),
 }
 
 
-def load(address: str, requests: list[bytes], rate: float, seconds: float, deadline: float) -> LoadResult:
-    settings = LoadSettings(rate, seconds, deadline, request_id_prefix=secrets.token_hex(4))
-    return run_load(address, requests, settings)
-
-
 def one_round(
-    home: Path, requests: list[bytes], environment: dict[str, str], options: argparse.Namespace
+    home: Path, requests: list[bytes], case: Case, options: argparse.Namespace
 ) -> dict[str, object]:
     """Returns capacity and goodput of one fresh server."""
-    with serving(home, environment) as served:
-        load(served.address, requests, 20.0, 2.0, 60.0)  # warm
+    with serving(home, case.environment) as served:
+        warm = LoadSettings(20.0, 2.0, 60.0, request_id_prefix=secrets.token_hex(4))
+        run_load(served.address, requests, warm)
         capacity = len(closed_loop(served.address, requests, options.seconds / 2)) / (options.seconds / 2)
-        loaded = load(
-            served.address, requests, OVERLOAD * capacity, options.seconds, options.deadline_ms / 1e3
+        overload = LoadSettings(
+            OVERLOAD * capacity,
+            options.seconds,
+            options.deadline_ms / 1e3,
+            request_id_prefix=secrets.token_hex(4),
+            throttle=case.throttle,
         )
+        loaded = run_load(served.address, requests, overload)
     return {
         "capacity": round(capacity, 1),
         "goodput_ratio": round(loaded.goodput / capacity, 3),
@@ -72,10 +87,10 @@ def main() -> None:
         request_to_proto(request).SerializeToString()
         for request in synthetic_requests(options.home, shape, NUM_BODIES)
     ]
-    rounds: dict[str, list[dict[str, object]]] = {name: [] for name in SERVERS}
+    rounds: dict[str, list[dict[str, object]]] = {name: [] for name in CASES}
     for _ in track(range(options.rounds), "rounds", console=Console(stderr=True)):
-        for name, environment in SERVERS.items():
-            rounds[name].append(one_round(options.home, requests, environment, options))
+        for name, case in CASES.items():
+            rounds[name].append(one_round(options.home, requests, case, options))
     for name, results in rounds.items():
         ratios = [float(str(r["goodput_ratio"])) for r in results]
         print(f"{name:22} goodput / capacity: {statistics.median(ratios):.3f}, {min(ratios)} … {max(ratios)}")

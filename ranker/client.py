@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import numpy as np
 from google.protobuf.json_format import MessageToDict
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -33,6 +34,7 @@ from ranker.errors import (
 )
 from ranker.serving.answer_conversion import Answer, answer_from_proto
 from ranker.serving.request_conversion import PRIORITY_HEADER, outcome_to_proto, request_to_proto
+from ranker.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -59,6 +61,8 @@ WITHOUT_DETAILS: dict[grpc.StatusCode, tuple[type[RankerError], str]] = {
 }
 # Each call goes to the next address that can be reached.
 ROUND_ROBIN = (("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),)
+# Of calls that are not sent to a server that has just refused many.
+HELD_BACK_SECONDS = 0.1
 # Outcomes of one message: stored in one transaction.
 REPORT_SIZE = 500
 
@@ -81,11 +85,15 @@ class RankerClient:
     Errors that name a field come back as `ranker.errors`, a server that cannot be reached as StateError and
     one that has no room for a call as OverloadedError; all others (a deadline) are grpc.RpcError. Asking
     again after one is safe: a request id is answered with its stored decision.
+
+    While servers refuse calls of `rank` for want of room, some are not sent (`ranker.throttle`): they raise
+    OverloadedError at once.
     """
 
     def __init__(self, address: str, timeout_seconds: float = 5.0, security: Security | None = None) -> None:
         self._channel = connect(address, security, ROUND_ROBIN)
         self._timeout = timeout_seconds
+        self._throttle = Throttle(np.random.default_rng())
         self._ranker = ranker_pb2_grpc.RankerServiceStub(self._channel)
         self._learner = learner_pb2_grpc.LearnerServiceStub(self._channel)
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
@@ -105,10 +113,21 @@ class RankerClient:
 
     def rank(self, request: RankRequest, priority: str = "normal") -> Answer:
         """Returns the slate for one request; of low, normal and high priority the high is refused last."""
+        if not self._throttle.sends():
+            raise OverloadedError(
+                "server", "not called", "has just refused many calls: try again later", HELD_BACK_SECONDS
+            )
         metadata = ((PRIORITY_HEADER, priority),)
-        with _our_errors():
-            message = request_to_proto(request)
-            return answer_from_proto(self._ranker.Rank(message, timeout=self._timeout, metadata=metadata))
+        refused = False
+        try:
+            with _our_errors():
+                message = request_to_proto(request)
+                return answer_from_proto(self._ranker.Rank(message, timeout=self._timeout, metadata=metadata))
+        except OverloadedError:
+            refused = True
+            raise
+        finally:
+            self._throttle.learn(refused)
 
     def batch_rank(self, requests: Sequence[RankRequest]) -> list[Answer | RankerError]:
         """Returns one answer a request; what is wrong with a request stands in its place."""

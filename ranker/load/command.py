@@ -28,6 +28,9 @@ def load_command(
         list[str] | None, typer.Option(help="Creative space of the candidates, which take turns; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of features and arrivals.")] = 0,
+    throttle: Annotated[
+        bool, typer.Option("--throttle", help="Hold calls back as RankerClient does under overload.")
+    ] = False,
     security: Annotated[Path | None, typer.Option(help="TOML file: see docs/operations.md.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:  # the arguments are the command line's, and Typer wants them flat
@@ -58,7 +61,12 @@ def load_command(
         for _ in range(NUM_BODIES)
     ]
     settings = LoadSettings(
-        rate, seconds, deadline_ms / 1e3, seed=seed, request_id_prefix=f"load-{secrets.token_hex(4)}"
+        rate,
+        seconds,
+        deadline_ms / 1e3,
+        seed=seed,
+        request_id_prefix=f"load-{secrets.token_hex(4)}",
+        throttle=throttle,
     )
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(f"{rate:g} calls a second", total=1.0)

@@ -19,6 +19,7 @@ import numpy as np
 from ads.ranker.v1 import ranker_pb2
 from ranker.connection import connect
 from ranker.errors import InvalidInputError
+from ranker.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +32,8 @@ RANK = "/ads.ranker.v1.RankerService/Rank"
 PERCENTILES = (50, 90, 99, 99.9)
 # After the last call is due, how long beyond its deadline to wait for stragglers.
 GRACE_SECONDS = 5.0
+# In place of a gRPC code: what the caller did not send, as the service had just refused many.
+HELD_BACK = "HELD_BACK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class LoadSettings:
     num_channels: int = 4  # connections, used in turns
     seed: int = 0
     request_id_prefix: str = "load"
+    throttle: bool = False  # whether callers hold back as `RankerClient` does while the service refuses many
 
     def __post_init__(self) -> None:
         for name in ("rate", "seconds", "deadline_seconds"):
@@ -58,7 +62,7 @@ class LoadResult:
 
     num_calls: int
     seconds: float  # from the first call due to the last answer
-    codes: dict[str, int]  # gRPC code → calls
+    codes: dict[str, int]  # gRPC code, or HELD_BACK → calls
     latency_seconds: dict[str, NDArray[np.float64]]  # gRPC code → one a call, from the time it was due
     late_starts: int  # calls that this client started over a millisecond late: it is the bottleneck
 
@@ -98,8 +102,9 @@ class _Tally:
             self.lock.notify_all()
 
 
-def _done(tally: _Tally, due: float, call: Any) -> None:  # Any: gRPC's future of a call has no public type
+def _done(tally: _Tally, throttle: Throttle, due: float, call: Any) -> None:  # Any: has no public type
     tally.done(call.code().name, due)
+    throttle.learn(call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
 def run_load(
@@ -121,19 +126,22 @@ def run_load(
     for channel in channels:
         grpc.channel_ready_future(channel).result(timeout=10)
     methods: list[Any] = [channel.unary_unary(RANK) for channel in channels]
-    tally, late = _Tally(), 0
+    tally, throttle, late = _Tally(), Throttle(rng), 0
     start = time.perf_counter()
     for i, offset in enumerate(due.tolist()):
         wait = start + offset - time.perf_counter()
         if wait > 0:
             time.sleep(wait)
         late += wait < -1e-3
+        progress(offset / settings.seconds)
+        if settings.throttle and not throttle.sends():
+            tally.done(HELD_BACK, start + offset)
+            continue
         call = methods[i % len(methods)].future(
             with_id(bodies[i % len(bodies)], f"{settings.request_id_prefix}-{i}"),
             timeout=settings.deadline_seconds,
         )
-        call.add_done_callback(partial(_done, tally, start + offset))
-        progress(offset / settings.seconds)
+        call.add_done_callback(partial(_done, tally, throttle, start + offset))
     with tally.lock:
         tally.lock.wait_for(
             lambda: tally.num_done == len(due), timeout=settings.deadline_seconds + GRACE_SECONDS

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from ads.ranker.v1 import ranker_pb2_grpc
 from ranker.cli import app
 from ranker.errors import InvalidInputError, OverloadedError
-from ranker.load.generator import LoadSettings, run_load
+from ranker.load.generator import HELD_BACK, LoadSettings, run_load
 from ranker.serving.request_conversion import request_to_proto
 from ranker.serving.server import Server
 from tests.integration.conftest import settings
@@ -84,6 +84,31 @@ def test_the_client_says_when_to_retry(server, client, make_request):
     with slow(server), pytest.raises(OverloadedError, match="the answer takes up to") as refused:
         client.rank(make_request("hurry"))  # its deadline is 5 seconds
     assert 8 < refused.value.retry_seconds < 30  # a late answer may still have widened the estimate
+
+
+def test_the_client_calls_less_while_it_is_refused(server, client, make_request):
+    client.rank(make_request("r"))
+    arrived = server.parts.metrics.arrived.labels("Rank")._value
+    before, refused = arrived.get(), []
+    with slow(server):
+        for i in range(30):  # so many refusals do not yet convince the server that answers are fast
+            with pytest.raises(OverloadedError) as error:
+                client.rank(make_request(f"hurry {i}"))
+            refused.append(str(error.value))
+    held_back = [text for text in refused if "not called" in text]
+    # 12 calls at the most go out unasked, and then each with a chance below two thirds: 18 in a row, 1e-3.
+    assert held_back
+    assert arrived.get() - before == len(refused) - len(held_back)
+
+
+def test_the_load_holds_back_where_it_is_told_to(server, make_request):
+    body = request_to_proto(make_request()).SerializeToString()
+    with slow(server):
+        result = run_load(
+            server.address, [body], LoadSettings(rate=200, seconds=1, deadline_seconds=0.5, throttle=True)
+        )
+    assert result.codes[HELD_BACK] > result.codes["RESOURCE_EXHAUSTED"]
+    assert sum(result.codes.values()) == result.num_calls
 
 
 def test_without_admission_a_caller_without_time_runs_into_its_deadline(home, make_request):
