@@ -5,7 +5,19 @@ import itertools
 import numpy as np
 import pytest
 
-from ranker.solver import Deadline, Mode, Settings, SlateBatch, SlateProblem, Status, solve, solve_many
+from ranker.solver import (
+    FREE,
+    Deadline,
+    Mode,
+    Settings,
+    SlateBatch,
+    SlateProblem,
+    Status,
+    solve,
+    solve_many,
+)
+from ranker.solver.arrays import Ints
+from ranker.solver.instances import with_structure
 
 EVERY = Settings(mode=Mode.EVERY_SLATE)
 
@@ -45,6 +57,53 @@ def test_every_slate_matches_brute_force(seed: int) -> None:
     else:
         assert solution.status is Status.INFEASIBLE
         assert solution.violation.max() > 0.0
+
+
+def structured(seed: int) -> tuple[SlateProblem, Ints]:
+    """Returns a problem with n ≤ 8 and all that limits can be, and every slate within caps and pins."""
+    rng = np.random.default_rng(seed)
+    n, num_limits = int(rng.integers(2, 9)), int(rng.integers(1, 4))
+    k = int(rng.integers(1, min(n, 4) + 1))
+    if rng.random() < 0.4:
+        value = rng.integers(-2, 4, n).astype(float)
+        weights = rng.integers(-1, 3, (num_limits, n)).astype(float)
+    else:
+        value, weights = rng.normal(size=n), rng.normal(size=(num_limits, n))
+    attention = np.sort(rng.choice([0.25, 0.5, 1.0], k))[::-1]
+    limits, width = weights.mean(axis=1) * attention.sum(), np.abs(weights).mean(axis=1) * attention.sum()
+    limits = limits + width * rng.choice([-0.5, 0.0, 0.3], num_limits)
+    lower = np.where(rng.random(num_limits) < 0.6, -np.inf, limits - width * rng.choice([0.0, 0.5]))
+    price = np.where(rng.random(num_limits) < 0.6, np.inf, rng.uniform(0.1, 3.0, num_limits))
+    plain = SlateProblem(value, weights, limits, attention, price, lower)
+    problem = with_structure(plain, seed) if rng.random() < 0.7 else plain
+    slates = np.array(list(itertools.permutations(range(n), k)))
+    if problem.pinned is not None:
+        slates = slates[((problem.pinned == FREE) | (slates == problem.pinned)).all(axis=1)]
+    if problem.groups is not None and problem.caps is not None:
+        counts = [np.bincount(problem.groups[slate], minlength=problem.caps.size) for slate in slates]
+        slates = slates[(np.array(counts) <= problem.caps).all(axis=1)]
+    return problem, slates
+
+
+@pytest.mark.parametrize("chunk", range(6))
+def test_the_best_slate_is_found_within_caps_pins_prices_and_two_sided_limits(chunk: int) -> None:
+    for seed in range(chunk * 50, (chunk + 1) * 50):
+        problem, slates = structured(seed)
+        solution = solve(problem, EVERY)
+        use = problem.weights[:, slates] @ problem.attention
+        above, below = use - problem.limits[:, None], problem.lower_limits[:, None] - use
+        violation = np.maximum(np.maximum(above, below), 0.0)
+        soft = np.isfinite(problem.violation_price)
+        worth = problem.value[slates] @ problem.attention - problem.violation_price[soft] @ violation[soft]
+        kept = (violation[~soft] <= 1e-12).all(axis=0)
+        assert (slates == solution.slates[0]).all(axis=1).any(), seed
+        if kept.any():
+            assert solution.status is Status.OPTIMAL, seed
+            assert solution.violation[~soft] == pytest.approx(0.0, abs=1e-9), seed
+            assert solution.objective == pytest.approx(worth[kept].max(), rel=1e-9, abs=1e-9), seed
+            assert solution.upper_bound == solution.objective, seed
+        else:
+            assert solution.status is Status.INFEASIBLE, seed
 
 
 def test_a_batch_in_this_mode_gives_what_single_calls_give() -> None:
