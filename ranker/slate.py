@@ -29,7 +29,7 @@ MAX_POSITIONS = 500
 MAX_CONSTRAINTS = 64
 MAX_ID_LENGTH = 256
 # Constraints × candidates × positions, where one has position weights: those take far longer to solve.
-MAX_POSITIONED_SIZE = 500_000
+MAX_POSITIONED_SIZE = 100_000
 # Sums of products of two such numbers stay finite.
 MAX_MAGNITUDE = 1e30
 _MAGNITUDE = f"must be finite and at most {MAX_MAGNITUDE:g} in size"
