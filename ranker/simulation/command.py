@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def simulate_command(
-    scenario: Annotated[str, typer.Argument(help="A scenario that ships, or a TOML file.")],
+    scenario: Annotated[str, typer.Argument(help="A scenario that ships, or a TOML file.")] = "",
+    list_them: Annotated[bool, typer.Option("--list", help="Show the scenarios that ship.")] = False,
     out: Annotated[Path, typer.Option(help="Checkpoints; an interrupted run goes on from them.")] = Path(
         "var/simulation"
     ),
@@ -30,11 +31,19 @@ def simulate_command(
 ) -> None:  # the arguments are the command line's, and Typer wants them flat
     """Let policies serve a simulated market through the real pipeline, and report what each is worth."""
     # Not above: every command imports this module, and the numerics take a second to load.
+    from ranker.errors import InvalidInputError
     from ranker.simulation.parameters import SHIPPED, read_parameters
     from ranker.simulation.report.page import write_report
-    from ranker.simulation.scenario import read_scenario
+    from ranker.simulation.scenario import read_scenario, shipped_scenarios
     from ranker.simulation.study import run_study
 
+    if list_them:
+        _print_scenarios(as_json=as_json)
+        return
+    if not scenario:
+        raise InvalidInputError(
+            "scenario", "", f"name a TOML file or one of {', '.join(shipped_scenarios())}"
+        )
     chosen = _changed(read_scenario(scenario), seed, sessions)
     world = read_parameters(parameters or SHIPPED)
     place = out / chosen.name
@@ -46,6 +55,27 @@ def simulate_command(
         typer.echo(json.dumps(summary(study, path)))
     else:
         _print_table(study, path)
+
+
+def _print_scenarios(*, as_json: bool) -> None:
+    """Shows what each scenario that ships is for, and the policies that it compares."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ranker.simulation.scenario import read_scenario, shipped_scenarios
+
+    scenarios = [read_scenario(name) for name in shipped_scenarios()]
+    if as_json:
+        found = [
+            {"name": each.name, "question": each.question, "policies": [p.name for p in each.policies]}
+            for each in scenarios
+        ]
+        typer.echo(json.dumps(found))
+        return
+    table = Table("scenario", "question", "policies", show_lines=True)
+    for each in scenarios:
+        table.add_row(each.name, each.question, " · ".join(policy.name for policy in each.policies))
+    Console().print(table)
 
 
 def _changed(scenario: "Scenario", seed: int | None, sessions: int | None) -> "Scenario":

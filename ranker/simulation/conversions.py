@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 from scipy.special import ndtri
 
+from ranker.simulation.visits import DAY_SECONDS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ranker.simulation.parameters import Delays
+    from ranker.simulation.scenario import Behaviour
     from ranker.simulation.streams import Streams
     from ranker.simulation.visits import Visits
 
@@ -42,15 +45,19 @@ class DelayedConversions:
     weights: Floats  # (components,)
     log_means: Floats
     log_scales: Floats
+    late_share: float = 0.0
+    late_tail: float = 1.0
 
     @staticmethod
-    def of(streams: Streams, num_ads: int, rate: float, delays: Delays) -> DelayedConversions:
-        """Returns conversions whose rates differ between ads around `rate`."""
+    def of(streams: Streams, num_ads: int, behaviour: Behaviour, delays: Delays) -> DelayedConversions:
+        """Returns conversions whose rates differ between ads around the scenario's."""
         effect = _RATE_SCALE * streams.generator("conversion rate").standard_normal(num_ads)
-        rates = np.minimum(rate * np.exp(effect - _RATE_SCALE**2 / 2), 1.0)
+        rates = np.minimum(behaviour.conversion_rate * np.exp(effect - _RATE_SCALE**2 / 2), 1.0)
         return DelayedConversions(
-            streams, rates, np.array(delays.weights), np.array(delays.log_means), np.array(delays.log_scales)
-        )
+            streams, rates,
+            np.array(delays.weights), np.array(delays.log_means), np.array(delays.log_scales),
+            behaviour.late_share, behaviour.late_tail,
+        )  # fmt: skip
 
     def times(self, visits: Visits, ads: Ints, clicked: Bools) -> Floats:
         """Returns when each shown ad `(B, k)` converts, in seconds of the run; infinity for never."""
@@ -60,9 +67,18 @@ class DelayedConversions:
         u = self.streams.uniforms("conversion", visits.number[rows], _DRAWS * k)
         converts, component, size = u[:, :k], u[:, k : 2 * k], u[:, 2 * k :]
         delay = delay_seconds(self.weights, self.log_means, self.log_scales, component, size)
+        late = self.streams.uniforms("late conversion", visits.number[rows], 2 * k)
+        days = late_days(late[:, k:], self.late_tail)
+        delay = np.where(late[:, :k] < self.late_share, DAY_SECONDS * days, delay)
         happens = clicked[rows] & (converts < self.rate[ads[rows]])
         times[rows] = np.where(happens, visits.seconds[rows, None] + delay, np.inf)
         return times
+
+
+def late_days(u: Floats, tail: float) -> Floats:
+    """Returns days of the Pareto law P(more than d) = d^(−tail), d ≥ 1, of uniforms: (1 − u)^(−1/tail)."""
+    days: Floats = (1.0 - u) ** (-1.0 / tail)
+    return days
 
 
 def delay_seconds(

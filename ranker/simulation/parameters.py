@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ranker.errors import InvalidInputError, NotFoundError
+from ranker.simulation.scenario import check_attention
 from ranker.strict_toml import from_object
 
 SHIPPED = Path(__file__).parent / "fitted" / "world-1.json"
@@ -35,8 +36,8 @@ class Segments:
                 raise InvalidInputError(
                     f"segments.{name}.length", len(getattr(self, name)), "must be that of names"
                 )
-        if min(self.shares) < 0 or abs(sum(self.shares) - 1) > 1e-6:
-            raise InvalidInputError("segments.shares", sum(self.shares), "must be ≥ 0 and sum to 1")
+        if not min(self.shares, default=-1) >= 0 or abs(sum(self.shares) - 1) > 1e-6:
+            raise InvalidInputError("segments.shares", self.shares, "must be ≥ 0 and sum to 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,19 @@ class AttentionFit:
     perseverance: float  # DBN: goes on where not satisfied
     satisfaction: float  # DBN: mean chance that a click satisfies
 
+    def __post_init__(self) -> None:
+        for name in ("low", "curve", "high"):
+            if len(getattr(self, name)) != len(self.curve):
+                raise InvalidInputError(
+                    f"attention.{name}.length", len(getattr(self, name)), "must be that of curve"
+                )
+        check_attention("attention.curve", self.curve)
+        if not all(a <= b <= c for a, b, c in zip(self.low, self.curve, self.high, strict=True)):
+            raise InvalidInputError("attention.curve", self.curve, "must lie in low … high")
+        for name in ("perseverance", "satisfaction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InvalidInputError(f"attention.{name}", getattr(self, name), "must lie in [0, 1]")
+
 
 @dataclass(frozen=True, slots=True)
 class Delays:
@@ -89,8 +103,15 @@ class Delays:
     log_scales: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if abs(sum(self.weights) - 1) > 1e-6:
-            raise InvalidInputError("delays.weights", sum(self.weights), "must sum to 1")
+        for name in ("log_means", "log_scales"):
+            if len(getattr(self, name)) != len(self.weights):
+                raise InvalidInputError(
+                    f"delays.{name}.length", len(getattr(self, name)), "must be that of weights"
+                )
+        if not min(self.weights, default=-1) >= 0 or abs(sum(self.weights) - 1) > 1e-6:
+            raise InvalidInputError("delays.weights", self.weights, "must be ≥ 0 and sum to 1")
+        if not min(self.log_scales) > 0:
+            raise InvalidInputError("delays.log_scales", self.log_scales, "must be positive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +159,7 @@ def read_parameters(path: Path = SHIPPED) -> WorldParameters:
     return from_object(content, WorldParameters, str(path))
 
 
-def version(path: Path = SHIPPED) -> str:
-    """Returns the first 16 hex digits of the file's SHA-256."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+def version(parameters: WorldParameters) -> str:
+    """Returns the first 16 hex digits of the SHA-256 of the content."""
+    text = json.dumps(asdict(parameters), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -11,7 +11,7 @@ from ranker.errors import RankerError
 from ranker.pipeline import PipelineSettings, rank_many
 from ranker.scoring.schema import FeatureSchema, Field
 from ranker.simulation.auction import pure_auction
-from ranker.slate import Candidates, Constraint, Context, RankRequest
+from ranker.slate import Candidates, Context, RankRequest
 from ranker.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ranker.simulation.scenario import LivePolicy
     from ranker.simulation.world import Requests, World
-    from ranker.slate import Decision
+    from ranker.slate import Constraint, Decision
 
     Floats: TypeAlias = NDArray[np.float64]
     Ints: TypeAlias = NDArray[np.int64]
@@ -63,26 +63,20 @@ class PipelinePolicy:
     policy: LivePolicy
     snapshot: Snapshot = field(init=False)
     constraints: tuple[Constraint, ...] = field(init=False)
-    weights: Floats = field(init=False)  # (K, ads)
+    attributes: tuple[str, ...] = field(init=False)  # (K,), what each constraint speaks of
     ad_ids: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        scenario, market = self.world.scenario, self.world.market
+        scenario = self.world.scenario
         kept = [each for each in scenario.constraints if each.name not in self.policy.without]
-        columns = [market.attributes[each.attribute] for each in kept]
         set_field = object.__setattr__
         set_field(self, "snapshot", simulation_snapshot(len(self.world.segments)))
-        set_field(self, "weights", np.array(columns).reshape(len(kept), scenario.market.ads))
+        set_field(self, "attributes", tuple(each.attribute for each in kept))
         set_field(self, "ad_ids", tuple(f"ad-{i:03d}" for i in range(scenario.market.ads)))
         set_field(
             self,
             "constraints",
-            tuple(
-                Constraint(
-                    c.name, c.relation, self.policy.limits.get(c.name, c.limit), c.basis, c.violation_price
-                )
-                for c in kept
-            ),
+            tuple(each.constraint(self.policy.limits.get(each.name, each.limit)) for each in kept),
         )
 
     def serve(self, requests: Requests, ctr: Floats) -> Served:
@@ -109,7 +103,10 @@ class PipelinePolicy:
         visits, offers = requests.visits, requests.offers
         ids = [[self.ad_ids[i] for i in row] for row in offers.ads.tolist()]
         numbers, segments = visits.number.tolist(), visits.segment.tolist()
-        weights = self.weights[:, offers.ads].transpose(1, 0, 2)  # (B, K, n)
+        named = self.world.market.attributes(visits.day)
+        columns = np.array([named[name] for name in self.attributes])
+        of_ads = columns.reshape(len(self.attributes), self.world.scenario.market.ads)
+        weights = of_ads[:, offers.ads].transpose(1, 0, 2)  # (B, K, n)
         return tuple(
             RankRequest(
                 request_id=request_id(numbers[b]),

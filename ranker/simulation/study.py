@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ranker.code_version import code_version
-from ranker.errors import StateError
+from ranker.errors import InvalidInputError, StateError
 from ranker.rerun.frontier import NUM_DRAWS, SHARES, Frontier, Sensitivity, frontier, sensitivity
-from ranker.rerun.predictions import Calibration, Curves, calibration, curves
+from ranker.rerun.predictions import NUM_BINS, Calibration, Curves, calibration, curves
 from ranker.simulation.click_model import ShrunkRates
 from ranker.simulation.loop import Run, simulate
 from ranker.simulation.parameters import version
@@ -54,6 +54,7 @@ class Study:
 
     scenario: Scenario
     parameters_version: str
+    sources: dict[str, str]  # part of the world → the log that it was fitted from
     created_at: datetime
     seconds: float
     policies: tuple[PolicyResult, ...]
@@ -79,7 +80,7 @@ def run_study(
     rows: dict[str, Rows] = {}
     runs = []
     for number, policy in enumerate(scenario.policies):
-        world = World.of(scenario, parameters)
+        world = World.under(policy, scenario, parameters)
         shape = (len(world.segments), scenario.market.ads)
         recorder = LogRecorder(out / "log") if log and number == 0 else None
         if recorder is not None:
@@ -87,7 +88,7 @@ def run_study(
         run = Run(
             world,
             PipelinePolicy(world, policy),
-            ShrunkRates.of(world.attention, scenario.learning, shape),
+            ShrunkRates.of(world.attention, world.scenario.learning, shape),
             recorder,
         )
         rows[policy.name] = simulate(
@@ -96,9 +97,21 @@ def run_study(
             lambda done, total, name=policy.name: progress(f"live: {name}", done, total),  # type: ignore[misc]
         )
         runs.append(run)
+    _check_clicks(next(iter(rows.values())))
     frontiers, found = _probed(runs[0], parameters, progress)
-    segments = parameters.segments.names
-    return _study(scenario, segments, rows, (frontiers, found), time.perf_counter() - started)
+    return _study(scenario, parameters, rows, (frontiers, found), time.perf_counter() - started)
+
+
+def _check_clicks(rows: Rows) -> None:
+    """Refuses a run from which no calibration and no curve can be drawn."""
+    clicks, shown = int(rows.clicked.sum()), rows.clicked.size
+    if shown < NUM_BINS or not 0 < clicks < shown:
+        raise InvalidInputError(
+            "traffic.sessions",
+            len(rows),
+            f"requests gave {clicks} clicks on {shown} ads: too little to judge predictions; "
+            "simulate more sessions or change behaviour.click_logit",
+        )
 
 
 def _claim(out: Path, scenario: Scenario, parameters: WorldParameters, *, log: bool) -> None:
@@ -145,7 +158,7 @@ def _probed(
 
 def _study(
     scenario: Scenario,
-    segments: tuple[str, ...],
+    parameters: WorldParameters,
     rows: dict[str, Rows],
     probed: tuple[tuple[Frontier, ...], Sensitivity],
     seconds: float,
@@ -155,7 +168,8 @@ def _study(
     clicked = first.clicked.astype(np.float64)
     return Study(
         scenario=scenario,
-        parameters_version=version(),
+        parameters_version=version(parameters),
+        sources=parameters.sources,
         created_at=datetime.now(UTC),
         seconds=seconds,
         policies=tuple(
@@ -163,7 +177,7 @@ def _study(
             for name, each in rows.items()
         ),
         segments={
-            name: segment_changes(each, first, segments, scenario.traffic.max_depth)
+            name: segment_changes(each, first, parameters.segments.names, scenario.traffic.max_depth)
             for name, each in rows.items()
             if name != first_name
         },

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from ranker.errors import InvalidInputError
 from ranker.simulation.auction import click_prices, with_reserve
 from ranker.simulation.conversions import DelayedConversions
 from ranker.simulation.examination import DRAWS, Chain, PositionBased
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ranker.simulation.examination import Examination
     from ranker.simulation.market import Market, Offers
     from ranker.simulation.parameters import WorldParameters
-    from ranker.simulation.scenario import Scenario
+    from ranker.simulation.scenario import LivePolicy, Scenario
     from ranker.simulation.tastes import Tastes
     from ranker.simulation.visits import Arrivals, Visits
 
@@ -69,7 +70,7 @@ class World:
     scenario: Scenario
     segments: tuple[str, ...]
     streams: Streams
-    attention: Floats  # (k,), the fitted curve, which policies believe in
+    attention: Floats  # (k,), what policies believe in and prices are computed with
     arrivals: Arrivals
     market: Market
     tastes: Tastes
@@ -80,10 +81,10 @@ class World:
     def of(scenario: Scenario, parameters: WorldParameters) -> World:
         """Returns the world of a scenario with the parts that come with the package."""
         streams = Streams(scenario.seed)
-        k = scenario.market.positions
-        curve = np.array(parameters.attention.curve[:k])
-        if len(curve) < k:
-            curve = np.append(curve, np.full(k - len(curve), curve[-1]))
+        k, fitted = scenario.market.positions, parameters.attention.curve
+        if k > len(fitted):
+            raise InvalidInputError("market.positions", k, f"attention was fitted for {len(fitted)}")
+        curve = np.array(fitted[:k])
         looks: dict[AttentionModel, Examination] = {
             AttentionModel.POSITION_BASED: PositionBased(curve),
             AttentionModel.CASCADE: Chain(1.0, 1.0),
@@ -95,13 +96,19 @@ class World:
             streams,
             curve,
             SessionArrivals.of(streams, scenario.traffic, parameters),
-            LandscapeMarket.of(streams, scenario.market, parameters),
+            LandscapeMarket.of(streams, scenario, parameters),
             LogisticTastes.of(streams, scenario, parameters),
             looks[scenario.behaviour.attention],
-            DelayedConversions.of(
-                streams, scenario.market.ads, scenario.behaviour.conversion_rate, parameters.delays
-            ),
+            DelayedConversions.of(streams, scenario.market.ads, scenario.behaviour, parameters.delays),
         )
+
+    @staticmethod
+    def under(policy: LivePolicy, scenario: Scenario, parameters: WorldParameters) -> World:
+        """Returns the scenario's world with the policy's prices, learning and belief in attention."""
+        world = World.of(scenario.under(policy), parameters)
+        if policy.attention is None:
+            return world
+        return replace(world, attention=np.array(policy.attention))
 
     def start(self) -> WorldState:
         """Returns the state before the first request."""

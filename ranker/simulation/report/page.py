@@ -9,7 +9,6 @@ import numpy as np
 
 from ranker.report.page import Card, percent, render_page
 from ranker.rerun.report.model_plots import frontier_plot, predictions_plot, sensitivity_plot
-from ranker.simulation.parameters import read_parameters
 from ranker.simulation.report.plots import (
     conversions_plot,
     days_plot,
@@ -44,7 +43,7 @@ def render(study: Study) -> str:
         num_segments=max((len(each) for each in study.segments.values()), default=0),
         num_impressions=study.policies[0].num_requests * study.scenario.market.positions,
         sensitivity_text=sensitivity_text(study.sensitivity),
-        sources=read_parameters().sources,
+        sources=study.sources,
     )
 
 

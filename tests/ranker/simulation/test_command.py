@@ -7,9 +7,12 @@ import time
 from dataclasses import replace
 
 import pytest
+from typer.testing import CliRunner
 
-from ranker.errors import StateError
+from ranker.cli import app
+from ranker.errors import InvalidInputError, StateError
 from ranker.simulation.report.page import render
+from ranker.simulation.scenario import LivePolicy, MarketSettings, shipped_scenarios
 from ranker.simulation.study import run_study
 from tests.ranker.simulation.worlds import PARAMETERS, small_scenario
 
@@ -98,3 +101,46 @@ def test_checkpoints_of_another_scenario_are_not_taken_for_this_one(tmp_path):
         run_study(scenario, flat, tmp_path, lambda *_: None)
     with pytest.raises(StateError, match="--log"):
         run_study(scenario, PARAMETERS, tmp_path, lambda *_: None, log=True)
+
+
+def command_line(*arguments):
+    return CliRunner().invoke(app, ["simulate", *arguments])
+
+
+def test_the_list_says_what_each_scenario_is_for():
+    found = json.loads(command_line("--list", "--json").stdout)
+    assert [each["name"] for each in found] == list(shipped_scenarios())
+    assert all(each["question"].endswith("?") and each["policies"] for each in found)
+    shown = command_line("--list").stdout
+    assert all(each["name"] in shown for each in found)
+
+
+def test_without_a_scenario_the_known_are_named():
+    failure = command_line().exception
+    assert isinstance(failure, InvalidInputError)
+    assert "marketplace" in str(failure)
+
+
+def test_a_market_of_one_ad_at_one_position_has_a_report(tmp_path):
+    market = MarketSettings(ads=1, advertisers=1, candidates=1, positions=1)
+    one = small_scenario(
+        sessions=100, sessions_per_day=100, market=market, constraints=(), policies=(LivePolicy("only"),)
+    )
+    study = run_study(one, PARAMETERS, tmp_path, lambda *_: None)
+    assert study.policies[0].revenue.value == pytest.approx(0.05 * study.policies[0].clicks.value)
+    assert "only" in render(study)
+
+
+def test_a_run_without_clicks_says_so(tmp_path):
+    scenario = small_scenario(sessions=100, sessions_per_day=100)
+    scenario = replace(scenario, behaviour=replace(scenario.behaviour, click_logit=-10.0))
+    with pytest.raises(InvalidInputError, match=r"0 clicks.*click_logit"):
+        run_study(scenario, PARAMETERS, tmp_path, lambda *_: None)
+
+
+def test_the_report_names_the_world_that_was_simulated(tmp_path):
+    scenario = small_scenario(sessions=100, sessions_per_day=100, policies=small_scenario().policies[:1])
+    own = replace(PARAMETERS, sources={"delays": "our own log"})
+    page = render(run_study(scenario, own, tmp_path, lambda *_: None))
+    assert "our own log" in page
+    assert "Yandex" not in page

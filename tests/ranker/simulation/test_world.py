@@ -3,24 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ranker.errors import InvalidInputError, NotFoundError
-from ranker.simulation.parameters import read_parameters
+from ranker.errors import InvalidInputError
 from ranker.simulation.policy import GreedyPolicy
-from ranker.simulation.scenario import Scenario, Traffic, read_scenario, shipped_scenarios
+from ranker.simulation.scenario import Learning, LivePolicy, MarketSettings, Pricing
 from ranker.simulation.world import World
-from ranker.strict_toml import from_object
 from tests.ranker.simulation.worlds import PARAMETERS, small_scenario
 
 
 def world(**changes):
     return World.of(small_scenario(**changes), PARAMETERS)
-
-
-def test_every_shipped_scenario_can_be_simulated():
-    for name in shipped_scenarios():
-        scenario = read_scenario(name)
-        made = World.of(scenario, PARAMETERS)
-        assert len(made.requests(0, made.start()).visits) >= scenario.traffic.batch_sessions
 
 
 def test_visits_come_in_order_within_their_day_and_hours():
@@ -90,39 +81,59 @@ def test_a_policy_changes_no_draw_of_the_world():
     assert (one.clicked[:, 2:] == other.clicked[:, 2:]).all()
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"traffic": {"sessions": 0}}, "sessions"),
-        ({"traffic": {"batch_sessions": 300}}, "batch_sessions"),
-        ({"market": {"candidates": 3}}, "candidates"),
-        ({"market": {"pricing": "third"}}, "pricing"),
-        ({"behaviour": {"ad_fatigue": -1.0}}, "ad_fatigue"),
-        ({"policies": []}, "policies"),
-        ({"policies": [{"name": "a"}, {"name": "a"}]}, "policies.name"),
-        ({"policies": [{"name": "a", "limits": {"x": 0.1}}]}, "policies"),
-        ({"colour": 1}, "colour"),
-        ({"market": {"colour": 1}}, "colour"),
-    ],
-)
-def test_a_broken_scenario_is_named(changes, field):
-    content = {"name": "x", "policies": [{"name": "a"}]} | changes
-    with pytest.raises(InvalidInputError, match=field):
-        from_object(content, Scenario, "x.toml")
+def test_new_ads_compete_from_their_launch_and_are_new_for_some_days():
+    scenario = small_scenario(sessions=2000, sessions_per_day=200, batch_sessions=200)
+    market = replace(scenario.market, new_share=0.25, new_days=2)
+    made = World.of(replace(scenario, market=market), PARAMETERS)
+    launch = made.market.launch
+    assert sorted(launch[launch > 0]) == [1, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    state = made.start()
+    for day in range(10):
+        offers = made.requests(day, state).offers
+        assert set(np.unique(offers.ads)) == set(np.flatnonzero(launch <= day))
+        is_new = made.market.attributes(day)["new_ad"]
+        assert set(np.flatnonzero(is_new)) == set(
+            np.flatnonzero((launch > 0) & (launch <= day) & (launch > day - 2))
+        )
 
 
-def test_an_unknown_scenario_lists_the_known():
-    with pytest.raises(NotFoundError, match="marketplace"):
-        read_scenario("nowhere")
+def test_late_conversions_have_the_tail_that_was_asked_for():
+    scenario = small_scenario(sessions=20_000, sessions_per_day=20_000, batch_sessions=20_000)
+    behaviour = replace(scenario.behaviour, conversion_rate=1.0, late_share=0.4, late_tail=1.5)
+    made = World.of(replace(scenario, behaviour=behaviour), PARAMETERS)
+    visits = made.arrivals.batch(0)
+    ads = np.zeros((len(visits), 1), np.int64)
+    delay = made.conversions.times(visits, ads, ads == 0)[:, 0] - visits.seconds
+    days = delay[np.isfinite(delay)] / 86_400
+    # Fitted delays hardly ever exceed two days; the bound is four standard errors of a share of n.
+    for at_least, share in ((2.0, 0.4 * 2**-1.5), (8.0, 0.4 * 8**-1.5)):
+        assert abs((days > at_least).mean() - share) < 4 * np.sqrt(share / len(days)) + 0.004
 
 
-def test_parameters_of_another_format_are_refused(tmp_path):
-    path = tmp_path / "p.json"
-    path.write_text('{"format": "old"}')
-    with pytest.raises(InvalidInputError):
-        read_parameters(path)
+def test_a_policy_may_have_prices_learning_and_a_belief_in_attention_of_its_own():
+    other = LivePolicy(
+        "other",
+        pricing=Pricing.FIRST_PRICE,
+        reserve=0.5,
+        learning=Learning(half_life_days=1.0),
+        attention=(1.0, 0.5, 0.5, 0.1),
+    )
+    scenario = small_scenario()
+    scenario = replace(scenario, policies=(*scenario.policies, other))
+    made = World.under(other, scenario, PARAMETERS)
+    assert made.attention.tolist() == [1.0, 0.5, 0.5, 0.1]
+    assert made.examination.attention.tolist() == list(PARAMETERS.attention.curve[:4])
+    assert made.scenario.learning.half_life_days == 1.0
+    requests = made.requests(0, made.start())
+    slates = GreedyPolicy(4).serve(requests, requests.ctr).slates
+    outcomes = made.outcomes(requests, slates, requests.ctr, made.start())
+    assert (outcomes.price == outcomes.bids).all()
+    plain = World.under(scenario.policies[0], scenario, PARAMETERS)
+    assert plain.scenario == scenario
+    assert plain.attention.tolist() == list(PARAMETERS.attention.curve[:4])
 
 
-def test_half_days_are_no_batches():
-    with pytest.raises(InvalidInputError, match="batch_sessions"):
-        Traffic(sessions=1000, sessions_per_day=300, batch_sessions=200)
+def test_more_positions_than_were_fitted_are_refused():
+    market = MarketSettings(ads=40, candidates=12, positions=11)
+    with pytest.raises(InvalidInputError, match=r"market.positions = 11.*10"):
+        World.of(small_scenario(market=market, constraints=(), policies=(LivePolicy("a"),)), PARAMETERS)
