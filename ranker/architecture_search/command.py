@@ -2,6 +2,7 @@
 
 # Typer reads the annotations at run time, so its types must be real imports here.
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,6 +35,9 @@ def search_command(
     epochs: Annotated[int, typer.Option(help="Of the supernet and of each candidate.")] = 2,
     rows: Annotated[int, typer.Option(help="Of the log that is drawn where no data are given.")] = 50_000,
     seed: Annotated[int, typer.Option(help="Of the split, the search and the training.")] = 0,
+    ladder: Annotated[
+        bool, typer.Option(help="Export all of the front; each request gets the best in time.")
+    ] = False,
     max_bad_rows: Annotated[int, typer.Option(help="Leave out and count up to this many bad rows.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:  # the arguments are the command line's, and Typer wants them flat
@@ -51,6 +55,7 @@ def search_command(
         batch,
         models,
         Budget(trials, candidates, TrainingSettings(epochs, seed=seed)),
+        ladder=ladder,
     )
     searched_data = _search_data(data, schema, (rows, seed, max_bad_rows))
     with progress() as report:
@@ -59,7 +64,9 @@ def search_command(
         names = ("model", "metrics", "latency", "export", "notes")
         details = {name: searched.card.details[name] for name in names}
         version = searched.card.model_version
-        typer.echo(json.dumps({"directory": str(searched.directory), "model_version": version, **details}))
+        named = {"directory": str(searched.directory), "model_version": version}
+        rungs = [] if searched.ladder is None else [asdict(rung) for rung in searched.ladder.rungs]
+        typer.echo(json.dumps({**named, "ladder": rungs, **details}))
     else:
         _print_table(searched)
 
@@ -98,4 +105,6 @@ def _print_table(searched: "SearchedModel") -> None:
     )
     for note in details["notes"]:
         console.print(f"Note: {note}", style="yellow", highlight=False)
+    for rung in () if searched.ladder is None else searched.ladder.rungs:
+        console.print(f"Rung {rung.model_version}: {rung.log_loss:.5f}", highlight=False)
     console.print(f"Model {searched.directory}", highlight=False, soft_wrap=True)

@@ -33,16 +33,17 @@ class Evidence:
     """Where the rows come from."""
 
 
-def describe_search(found: Found, objective: Objective, evidence: Evidence) -> dict[str, Any]:
-    """Returns the card's details as JSON types; latencies are in seconds."""
-    best = found.candidates[0]
+def describe_search(
+    found: Found, chosen: Candidate, objective: Objective, evidence: Evidence
+) -> dict[str, Any]:
+    """Returns the details of the chosen candidate's card as JSON types; latencies are in seconds."""
     num_rows = evidence.data["parts"]["test"]["num_rows"]
     return {
         "model": {
             "kind": "searched network",
-            "genotype": genotype_to_object(best.point.genotype),
-            "num_parameters": sum(parameter.numel() for parameter in best.subnet.parameters()),
-            "validation_log_loss": best.loss,
+            "genotype": genotype_to_object(chosen.point.genotype),
+            "num_parameters": sum(parameter.numel() for parameter in chosen.subnet.parameters()),
+            "validation_log_loss": chosen.loss,
         },
         "metrics": {name: asdict(estimate) for name, estimate in evidence.metrics.items()},
         "metrics_are_of": f"the exported file on the test part, {num_rows} rows; 95 % bootstrap intervals",
@@ -51,8 +52,8 @@ def describe_search(found: Found, objective: Objective, evidence: Evidence) -> d
             **asdict(found.calibration.key),
             "quantile": objective.quantile,
             "objective_seconds": objective.slo_seconds,
-            "predicted_seconds": best.point.predicted,
-            "upper_seconds": best.point.upper,
+            "predicted_seconds": chosen.point.predicted,
+            "upper_seconds": chosen.point.upper,
             "upper_level": LEVEL,
             "measured": asdict(evidence.timing),
         },

@@ -50,6 +50,20 @@ def test_a_calibration_is_written_read_resumed_and_fitted(tmp_path: Path) -> Non
         calibrate(genotypes, other, SETTINGS, tmp_path)
 
 
+def test_bins_that_lie_elsewhere_use_what_was_measured_and_are_exported(tmp_path: Path) -> None:
+    first, moved = (
+        CtrInputs(group_by_cardinality((3, 8)), (np.array([cut, cut + 1.0]),)) for cut in (0.0, 5.0)
+    )
+    space = CtrSpace(first.fields.num_groups)
+    genotypes = spread_genotypes(space, first, 20, np.random.default_rng(2))[:2]
+    (measured,) = calibrate(genotypes, first, SETTINGS, tmp_path)
+    (known,) = calibrate(genotypes, moved, SETTINGS, tmp_path)
+    assert known.records == measured.records
+    assert known.inputs is moved
+    assert first.digest == moved.digest
+    assert CtrInputs(first.fields).digest != first.digest, "a field that is an id is no number"
+
+
 def test_a_model_that_is_measured_again_is_replaced(tmp_path: Path) -> None:
     genotypes = spread_genotypes(SPACE, INPUTS, 20, np.random.default_rng(2))
     (first,) = calibrate(genotypes[:3], INPUTS, SETTINGS, tmp_path)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from nas.calibration.timing import TimingSettings
+from nas.calibration.timing import Timing, TimingSettings
 from nas.ctr.search import Budget, Objective
 from nas.export.trained import PARITY
 from nas.generated_log import LogLaw
@@ -21,9 +24,16 @@ from nas.training import TrainingSettings
 from ranker.architecture_search.command import search_command
 from ranker.architecture_search.search_ctr import SearchOptions, search_ctr
 from ranker.architecture_search.search_data import generate_search_data, read_search_data
+from ranker.architecture_search.searched_ladder import choose_rungs
 from ranker.errors import InvalidInputError
+from ranker.home import Home
+from ranker.scoring.ladder_file import read_ladder
 from ranker.scoring.metrics import log_loss
 from ranker.scoring.onnx_scorer import OnnxScorer
+from ranker.serving.home_loader import load_snapshot
+
+if TYPE_CHECKING:
+    from nas.ctr.search import Found
 
 QUICK = TimingSettings(rounds=1, warm_up=1, visit_seconds=1e-6, min_runs=2, max_extra_rounds=0)
 SMALL = Budget(10, 2, TrainingSettings(epochs=1, batch_size=128))
@@ -96,6 +106,30 @@ def test_numbers_and_vocabularies_of_a_file_reach_the_scorer(tmp_path: Path) -> 
     )
     loss = log_loss(test.clicks.astype(float), ctr, np.ones(len(test)))
     assert loss == pytest.approx(scorer.card.details["metrics"]["log_loss"]["value"], abs=1e-6)
+
+
+def test_a_ladder_holds_the_front_and_is_what_a_service_loads(tmp_path: Path) -> None:
+    log = generate_search_data(800, 1, LogLaw((3, 4, 5), num_pairs=2, num_triples=1))
+    options = replace(OPTIONS, ladder=True, budget=replace(SMALL, num_candidates=3))
+    searched = search_ctr(log, tmp_path / "models", tmp_path / "latency", options)
+    assert searched.ladder is not None
+    assert read_ladder(tmp_path / "models" / "generated" / "ladder.json") == searched.ladder
+    served = load_snapshot(Home(tmp_path), None)
+    assert served.ladders == {"generated": searched.ladder}
+    best, *others = searched.ladder.rungs
+    assert served.scorer("generated", "").version == best.model_version == searched.card.model_version
+    candidates = [
+        searched.found.candidates[place] for place in choose_rungs(searched.found, OPTIONS.objective)
+    ]
+    assert [rung.log_loss for rung in (best, *others)] == [candidate.loss for candidate in candidates]
+    assert best.num_candidates == (1, 10, 16, 64, 256, 1024)
+
+
+def test_a_candidate_that_is_slower_than_a_better_one_is_no_rung() -> None:
+    timings = [Timing(seconds, seconds, 0.0, 1, 0) for seconds in (5.0, 6.0, 3.0, 3.0, 1.0)]
+    candidates = [SimpleNamespace(timing=timing) for timing in timings]
+    found = cast("Found", SimpleNamespace(candidates=candidates))
+    assert choose_rungs(found, Objective(10.0)) == [0, 2, 4]
 
 
 def command() -> typer.Typer:
