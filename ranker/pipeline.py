@@ -146,7 +146,11 @@ def rank_many(
         asked[i] = (context, scores, _question(request, scores, settings))
     solutions = solved_together({i: each[2] for i, each in asked.items()}, settings.solver, num_threads)
     for i, (context, scores, question) in asked.items():
-        request, policy = requests[i], _answer(question, solutions[i])
+        solution = solutions[i]
+        if isinstance(solution, InvalidInputError):
+            answers[i] = solution
+            continue
+        request, policy = requests[i], _answer(question, solution)
         rng = request_rng(settings.draw_key, request.request_id, scores.experiment)
         slate = policy.mixture.draw(rng)
         creatives = _creatives(request, snapshot, slate, context, rng)

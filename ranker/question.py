@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ranker.errors import InvalidInputError
 from ranker.exploration import tightened_limits, uniform_use
 from ranker.slate import Basis, Relation
 from ranker.solver import PositionedProblem, SlateBatch, SlateProblem, solve, solve_many, solve_positioned
 
 if TYPE_CHECKING:
     from ranker.slate import Constraint, Floats, RankRequest
+    from ranker.slate_rules import SlateRules
     from ranker.solver import Settings, Solution
 
 
@@ -54,6 +56,8 @@ def question_of(request: RankRequest, value: Floats, attention: Floats, ratio: f
     }
     if not positioned:
         problem["attention"] = attention
+    if request.rules is not None:
+        problem |= _structure(request.rules)
     return Question(limits, uniform, problem, positioned, ratio)
 
 
@@ -66,13 +70,18 @@ def solved(question: Question, settings: Settings) -> Solution:
 
 def solved_together(
     questions: dict[int, Question], settings: Settings, num_threads: int | None
-) -> dict[int, Solution]:
-    """Returns `solved` of each; those of one shape in one batch, unless weights depend on the position."""
-    answers = {i: solved(each, settings) for i, each in questions.items() if each.positioned}
-    groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
+) -> dict[int, Solution | InvalidInputError]:
+    """Returns `solved` of each, or its error; those of one shape in one batch, but for positioned ones."""
+    answers: dict[int, Solution | InvalidInputError] = {}
+    for i, each in questions.items():
+        if each.positioned:
+            try:
+                answers[i] = solved(each, settings)
+            except InvalidInputError as error:
+                answers[i] = error
+    groups: dict[tuple[tuple[Any, ...], ...], list[int]] = defaultdict(list)
     for i in questions.keys() - answers.keys():
-        problem = questions[i].problem
-        groups[*problem["weights"].shape, problem["attention"].size].append(i)
+        groups[tuple((name, *array.shape) for name, array in questions[i].problem.items())].append(i)
     for members in groups.values():
         problems = [questions[i].problem for i in members]
         batch = SlateBatch(**{name: np.stack([each[name] for each in problems]) for name in problems[0]})
@@ -95,6 +104,12 @@ def _by_position(rows: Floats, constraints: tuple[Constraint, ...], attention: F
     curves = np.array([c.position_weights or attention for c in constraints])
     weights: Floats = rows[:, :, None] * curves[:, None, :]
     return weights
+
+
+def _structure(rules: SlateRules) -> dict[str, Any]:
+    """Returns what SlateProblem is told of the rules."""
+    given = {"groups": rules.groups, "caps": rules.caps, "pinned": rules.pinned}
+    return {name: np.array(each, np.int64) for name, each in given.items() if each}
 
 
 def _violation_prices(constraints: tuple[Constraint, ...]) -> Floats:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ranker.slate_rules import SlateRules
+
     Floats: TypeAlias = NDArray[np.float64]
 
 
@@ -158,6 +160,7 @@ class RankRequest:
     mode: Mode = field(default_factory=Mode)
     content_hash: str = ""  # of the request as received
     unit_id: str = ""  # whom an experiment keeps in one arm; "": the request is on its own
+    rules: SlateRules | None = None  # of every slate; None: none
 
     def __post_init__(self) -> None:
         n, k = len(self.candidates.ids), self.num_positions
@@ -186,6 +189,19 @@ class RankRequest:
             _check_positions(self.constraints, n, k)
         if self.attention is not None:
             _check_attention(self.attention, k)
+        if self.rules is not None:
+            self._check_rules(self.rules)
+
+    def _check_rules(self, rules: SlateRules) -> None:
+        rules.check(len(self.candidates.ids), self.num_positions)
+        if not self.mode.no_exploration:
+            raise InvalidInputError(
+                "mode.no_exploration", False, "must be set with rules: random slates would break them"
+            )
+        for constraint in self.constraints:
+            if constraint.position_weights:
+                where = f"constraints[{constraint.name}].position_weights"
+                raise InvalidInputError(where, list(constraint.position_weights), "do not go with rules")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ranker.errors import RankerError, StateError
 from ranker.slate import Basis, Candidates, Constraint, Context, Mode, RankRequest, Relation
+from ranker.slate_rules import SlateRules
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,7 @@ _DTYPES = {"f4": np.float32, "f8": np.float64, "i8": np.int64}
 def encode_request(request: RankRequest) -> bytes:
     """Give the bytes of a request; every number keeps every bit."""
     candidates, context, mode = request.candidates, request.context, request.mode
+    rules = request.rules
     content = {
         "request_id": request.request_id,
         "schema_id": request.schema_id,
@@ -41,6 +43,7 @@ def encode_request(request: RankRequest) -> bytes:
         "constraint_weights": _array(request.constraint_weights),
         "mode": [mode.no_exploration, mode.no_log, mode.no_default_reward],
         "unit_id": request.unit_id,
+        "rules": None if rules is None else [rules.groups, rules.caps, rules.pinned],
     }
     return bytes((VERSION,)) + msgspec.msgpack.encode(content)
 
@@ -57,6 +60,7 @@ def decode_request(record: bytes) -> RankRequest:
 
 def _request(content: dict[str, Any]) -> RankRequest:
     numeric, categorical = (_read(each) for each in content["features"])
+    rules = content.get("rules")
     ctr, attention = (
         None if content[name] is None else _read(content[name]) for name in ("ctr", "attention")
     )
@@ -83,6 +87,7 @@ def _request(content: dict[str, Any]) -> RankRequest:
         mode=Mode(*content["mode"]),
         content_hash=content["content_hash"],
         unit_id=content.get("unit_id", ""),
+        rules=None if rules is None else SlateRules(*map(tuple, rules)),
     )
 
 

@@ -13,8 +13,11 @@ from ads.ranker.v1 import event_pb2, ranker_pb2
 from ranker.errors import InvalidInputError
 from ranker.events.records import Outcome
 from ranker.slate import Basis, Candidates, Constraint, Context, Mode, RankRequest, Relation
+from ranker.slate_rules import FREE, SlateRules
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 # Callers say by this header how urgent a call of Rank is: low, normal (the default) or high.
@@ -53,6 +56,7 @@ def request_from_proto(message: ranker_pb2.RankRequest) -> RankRequest:
         mode=Mode(message.mode.no_exploration, message.mode.no_log, message.mode.no_default_reward),
         content_hash=content_hash(message),
         unit_id=message.unit_id,
+        rules=_rules(message.rules, message.candidates.ids) if message.HasField("rules") else None,
     )
 
 
@@ -121,6 +125,20 @@ def _constraint(index: int, message: ranker_pb2.Constraint) -> Constraint:
     )
 
 
+def _rules(message: ranker_pb2.SlateRules, ids: Sequence[str]) -> SlateRules:
+    place = {name: i for i, name in enumerate(ids)} | {"": FREE}
+    for j, name in enumerate(message.pinned):
+        if name not in place:
+            raise InvalidInputError(f"rules.pinned[{j}]", name, "no such candidate")
+    pinned = tuple(place[name] for name in message.pinned)
+    return SlateRules(tuple(message.groups), tuple(message.caps), pinned)
+
+
+def _rules_to_proto(rules: SlateRules, ids: Sequence[str]) -> ranker_pb2.SlateRules:
+    pinned = ["" if i == FREE else ids[i] for i in rules.pinned]
+    return ranker_pb2.SlateRules(groups=rules.groups, caps=rules.caps, pinned=pinned)
+
+
 def _constraint_weights(
     message: ranker_pb2.ConstraintWeights, constraints: tuple[Constraint, ...]
 ) -> NDArray[np.float64]:
@@ -172,6 +190,7 @@ def request_to_proto(request: RankRequest) -> ranker_pb2.RankRequest:
         schema_id=request.schema_id,
         model_version=request.model_version,
         unit_id=request.unit_id,
+        rules=None if request.rules is None else _rules_to_proto(request.rules, request.candidates.ids),
         context=ranker_pb2.Context(
             numeric=request.context.numeric.tolist(), categorical=request.context.categorical.tolist()
         ),

@@ -198,6 +198,24 @@ CASES: dict[str, tuple[Break, grpc.StatusCode, str, str]] = {
         "constraints[new].position_weights[1]",
         "nan",
     ),
+    "rules with exploration": (
+        lambda m: m.rules.pinned.extend(["", "", "ad1"]),
+        INVALID,
+        "mode.no_exploration",
+        "False",
+    ),
+    "unknown pinned candidate": (
+        lambda m: m.rules.pinned.extend(["", "nobody", ""]),
+        INVALID,
+        "rules.pinned[1]",
+        "nobody",
+    ),
+    "groups without caps": (
+        lambda m: m.rules.groups.extend([0] * 6),
+        INVALID,
+        "rules.groups",
+        "0",
+    ),
     "constraint named twice": (
         lambda m: m.constraints.append(m.constraints[0]),
         INVALID,

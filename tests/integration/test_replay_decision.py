@@ -21,6 +21,7 @@ from ranker.home import Home
 from ranker.scoring.training import TrainingOptions, train_ctr
 from ranker.serving.server import Server
 from ranker.slate import Basis, Constraint, Mode, Relation
+from ranker.slate_rules import FREE, SlateRules
 from tests.integration.conftest import settings
 
 
@@ -101,6 +102,21 @@ def test_a_limit_by_position_replays_and_is_explained(client, make_request):
     total = sum(ad.attention for ad in answer.slate)
     for i, each in enumerate(explained["candidates"]):
         assert each["reduced_value"] == pytest.approx(each["value"] + dual / total * (i < 1))
+
+
+def test_a_slate_under_rules_replays_and_is_explained(client, make_request):
+    weights = np.array([[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]])
+    cheap = Constraint("cheap", Relation.AT_LEAST, 0.5, Basis.SHARE_OF_ATTENTION)
+    rules = SlateRules((0, 0, 0, 1, 1, 1), (2, 1), (FREE, FREE, 4))
+    mode = Mode(no_exploration=True)
+    request = make_request("ruled", constraints=(cheap,), constraint_weights=weights, mode=mode, rules=rules)
+    answer = client.rank(request)
+    assert answer.constraints[0].met
+    first, second, third = (ad.candidate_id for ad in answer.slate)
+    assert third == "ad4"
+    assert {first, second} < {"ad0", "ad1", "ad2"}
+    assert client.replay_decision("ruled")["is_equal"]
+    assert all(slate["candidate_ids"][2] == "ad4" for slate in client.explain("ruled")["mixture"])
 
 
 def test_what_differs_is_named_with_both_values(replaying, client, make_request):

@@ -19,9 +19,11 @@ from ranker.slate import (
     Constraint,
     Context,
     Decision,
+    Mode,
     RankRequest,
     Relation,
 )
+from ranker.slate_rules import FREE, SlateRules
 from ranker.snapshot import Snapshot
 from ranker.stages import StageTimer
 
@@ -125,6 +127,50 @@ def test_a_batch_answers_them_as_single_requests_do() -> None:
         alone = decide(request, 0.1)
         assert isinstance(answer, Decision)
         assert replace(answer, created_at=0.0) == replace(alone, created_at=0.0, stage_seconds={})
+
+
+def test_caps_and_pins_hold_in_every_slate_that_is_drawn() -> None:
+    # ad0 and ad1 are of one group, of which a slate may hold one; ad3 is always second. On average the first
+    # ad is looked at half of the time.
+    half = Constraint("first", Relation.AT_MOST, 0.5)
+    rules = SlateRules((0, 0, 1, 1), (1, 2), (FREE, 3))
+    ruled = {"rules": rules, "mode": Mode(no_exploration=True)}
+    asked = [
+        opportunity([0.6, 0.4, 0.3, 0.1], (half,), [[1.0, 0.0, 0.0, 0.0]], request_id=f"r{i}", **ruled)
+        for i in range(60)
+    ]
+    decisions = [decide(request, ratio=0.2) for request in asked]
+    assert {tuple(ad.candidate_id for ad in d.shown) for d in decisions} == {("ad0", "ad3"), ("ad1", "ad3")}
+    assert decisions[0].expected_objective == pytest.approx(0.5 * 0.6 + 0.5 * 0.4 + 0.5 * 0.1)
+    assert decisions[0].exploration_ratio == 0.0
+    for alone, answer in zip(decisions, rank_many(asked, SNAPSHOT, PipelineSettings(0.2)), strict=True):
+        assert isinstance(answer, Decision)
+        assert replace(answer, created_at=0.0) == replace(alone, created_at=0.0, stage_seconds={})
+
+
+def test_rules_and_random_slates_exclude_each_other() -> None:
+    with pytest.raises(InvalidInputError, match=r"mode\.no_exploration = False"):
+        opportunity([0.6, 0.4], (), [], rules=SlateRules(pinned=(1, 0)))
+
+
+def test_rules_and_position_weights_exclude_each_other() -> None:
+    first = Constraint("first", Relation.AT_MOST, 0.5, position_weights=(1.0, 0.0))
+    rules = {"rules": SlateRules(pinned=(1, 0)), "mode": Mode(no_exploration=True)}
+    with pytest.raises(InvalidInputError, match=r"constraints\[first\].position_weights = \[1.0, 0.0\]"):
+        opportunity([0.6, 0.4], (first,), [[1.0, 0.0]], **rules)
+
+
+def test_one_that_the_solver_refuses_fails_alone_in_a_batch() -> None:
+    tiny = Constraint("tiny", Relation.AT_MOST, 0.5, position_weights=(1e-200, 0.0))
+    fine = replace(tiny, position_weights=(1.0, 0.0))
+    asked = [
+        opportunity([0.6, 0.4], (c,), [[1.0, 0.0]], request_id=c.name + str(i))
+        for i, c in enumerate((fine, tiny))
+    ]
+    good, bad = rank_many(asked, SNAPSHOT, PipelineSettings(0.0))
+    assert isinstance(good, Decision)
+    assert isinstance(bad, InvalidInputError)
+    assert bad.field == "weights"
 
 
 def test_more_weights_than_a_request_may_bring_are_refused() -> None:

@@ -6,6 +6,7 @@ import pytest
 from ranker.errors import StateError
 from ranker.events.request_codec import decode_request, encode_request
 from ranker.slate import Basis, Candidates, Constraint, Context, Mode, RankRequest, Relation
+from ranker.slate_rules import SlateRules
 
 REQUEST = RankRequest(
     request_id="größer",
@@ -50,7 +51,9 @@ def test_a_request_comes_back_to_the_bit():
     )
     counted = Constraint("top", Relation.AT_MOST, 1.0, position_weights=(1.0, 0.0))
     by_position = replace(REQUEST, constraints=(REQUEST.constraints[0], counted))
-    for request in (REQUEST, scored, by_position):
+    rules = SlateRules((0, 1, 0), (1, 2), (-1, 2))
+    ruled = replace(REQUEST, mode=Mode(no_exploration=True), rules=rules)
+    for request in (REQUEST, scored, by_position, ruled):
         assert same(decode_request(encode_request(request)), request)
 
 
