@@ -81,6 +81,8 @@ class PooledSpace:
     def own_scores(self) -> FloatArray:
         """The part of every creative's logit that no context changes: (C, M)."""
         scores: FloatArray = _own_scores(self.linear, self.factors, self.compositions)
+        if self.space.composition_rows.size:
+            scores += self._pool.linear[self.space.composition_rows]
         return scores
 
     @cached_property

@@ -96,7 +96,7 @@ def without_row(
     share = np.where((cells.rows == row).any(axis=1), power, 1.0)
     faded, rows = base.forgotten(prior, power), np.array([row], np.int32)
     loc, scale = (
-        old.replaced(rows, old.bias, new.linear[rows], new.factors[rows])
+        old.replaced(rows, old.bias, new.taken(rows).linear, new.taken(rows).factors)
         for old, new in ((base.loc, faded.loc), (base.scale, faded.scale))
     )
     kept = Cells(cells.rows, share * cells.num_impressions, share * cells.num_clicks)

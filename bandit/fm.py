@@ -20,7 +20,8 @@ FloatArray: TypeAlias = NDArray[np.float64]
 class Parameters:
     """Weights of the machine, or one number for each of them (a mean, a standard deviation).
 
-    bias (…), linear (…, D), factors (…, D, K): D rows of features, K factors, leading axes for several draws.
+    bias (…), linear (…, D), factors (…, E, K): D rows of features, K factors, leading axes for several draws.
+    Only the first E rows have factors: the others meet nothing.
     """
 
     bias: FloatArray
@@ -30,21 +31,26 @@ class Parameters:
     def __post_init__(self) -> None:
         if self.linear.shape[:-1] != self.bias.shape:
             raise CreativeError("linear", self.linear.shape, f"must be {self.bias.shape} and one axis more")
-        if self.factors.shape[:-1] != self.linear.shape:
-            raise CreativeError(
-                "factors", self.factors.shape, f"must be {self.linear.shape} and one axis more"
-            )
+        *axes, num_rows, _ = self.factors.shape
+        if tuple(axes) != self.bias.shape or num_rows > self.linear.shape[-1]:
+            problem = f"must be {self.linear.shape} at most and one axis more"
+            raise CreativeError("factors", self.factors.shape, problem)
+
+    def with_factors(self, rows: RowArray) -> RowArray:
+        """Keeps those of the rows that have factors."""
+        kept: RowArray = rows[rows < self.factors.shape[-2]]
+        return kept
 
     def taken(self, rows: RowArray) -> Parameters:
-        """Keeps the bias and some of the rows."""
-        return Parameters(self.bias, self.linear[..., rows], self.factors[..., rows, :])
+        """Keeps the bias and some of the rows, in ascending order."""
+        return Parameters(self.bias, self.linear[..., rows], self.factors[..., self.with_factors(rows), :])
 
     def replaced(
         self, rows: RowArray, bias: FloatArray, linear: FloatArray, factors: FloatArray
     ) -> Parameters:
-        """Replaces the bias and the weights of some rows."""
+        """Replaces the bias and the weights of some rows, in ascending order."""
         new_linear, new_factors = self.linear.copy(), self.factors.copy()
-        new_linear[..., rows], new_factors[..., rows, :] = linear, factors
+        new_linear[..., rows], new_factors[..., self.with_factors(rows), :] = linear, factors
         return Parameters(np.asarray(bias), new_linear, new_factors)
 
 
@@ -54,14 +60,14 @@ def logits(parameters: Parameters, rows: RowArray) -> FloatArray:
     z = b + Σ_f w_f + Σ_{f<g} ⟨v_f, v_g⟩ = b + Σ_f w_f + ½(‖Σ_f v_f‖² − Σ_f ‖v_f‖²)
 
     Args:
-        parameters: bias (…), linear (…, D), factors (…, D, K).
+        parameters: bias (…), linear (…, D), factors (…, E, K).
         rows: (N, A), a negative row where a field is absent.
 
     Returns: (…, N).
     Source: Rendle (2010), Factorization Machines, equation 1 and lemma 3.1.
     """
-    present = (rows >= 0).astype(np.float64)
-    linear = parameters.linear[..., rows] * present
-    factors = parameters.factors[..., rows, :] * present[..., None]
+    meets = (rows >= 0) & (rows < parameters.factors.shape[-2])
+    linear = parameters.linear[..., rows] * (rows >= 0)
+    factors = parameters.factors[..., np.where(meets, rows, 0), :] * meets[..., None]
     pairs = 0.5 * (np.square(factors.sum(axis=-2)) - np.square(factors).sum(axis=-2)).sum(axis=-1)
     return np.asarray(parameters.bias[..., None] + linear.sum(axis=-1) + pairs)

@@ -8,6 +8,7 @@ import numpy as np
 
 from bandit.fm import Parameters
 from bandit.posterior import Posterior
+from bandit.residual import composition_spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,7 @@ def learned_prior(
 
     A row without evidence, such as a new element, gets the predictive variance τ² + φᵀ Cov(β) φ, and on top
     of its mean what its siblings have in common: for those the rest of the machine could hold it as well.
+    Compositions have mean 0 and the spread of `bandit.residual`.
 
     Source: Dempster, Laird and Rubin (1977), Maximum likelihood from incomplete data, section 4.5; Gelman et
     al. (2013), Bayesian Data Analysis, section 15.4 (regression of group means).
@@ -43,18 +45,19 @@ def learned_prior(
         groups: every row in one of them.
         origin, prior, belief: first prior, prior of the belief, and belief, about the same rows.
     """
-    loc, scale = _columns(prior.loc), _columns(prior.scale)
+    parts = [_kinds(x) for x in (belief.loc, belief.scale, prior.loc, prior.scale, origin.loc, origin.scale)]
+    loc, scale = _kinds(prior.loc), _kinds(prior.scale)
     for group in groups:
         rows = slice(group.start, group.stop)
-        blocks = [_columns(x)[rows] for x in (belief.loc, belief.scale, prior.loc, prior.scale)]
-        first = _columns(origin.loc)[rows], _columns(origin.scale)[rows]
-        for columns in (slice(0, 1), slice(1, None)):
-            loc[rows, columns], scale[rows, columns] = _learned_block(
-                group.design, [block[:, columns] for block in blocks], [part[:, columns] for part in first]
-            )
+        if group.elements is not None:
+            scale[0][rows] = composition_spread(rows, group.elements, origin, prior, belief)
+            continue
+        for kind in range(2):
+            blocks = [part[kind][rows] for part in parts]
+            loc[kind][rows], scale[kind][rows] = _learned_block(group.design, blocks[:4], blocks[4:])
     return Posterior(
-        Parameters(prior.loc.bias, loc[:, 0], loc[:, 1:]),
-        Parameters(prior.scale.bias, scale[:, 0], scale[:, 1:]),
+        Parameters(prior.loc.bias, loc[0][:, 0], loc[1]),
+        Parameters(prior.scale.bias, scale[0][:, 0], scale[1]),
     )
 
 
@@ -103,6 +106,6 @@ def _regressed(
     return design @ coefficients, np.einsum("np,jpq,nq->nj", design, covariance, design)
 
 
-def _columns(parameters: Parameters) -> FloatArray:
-    """Puts linear weights (D,) and factors (D, K) side by side: (D, 1 + K), a copy."""
-    return np.concatenate([parameters.linear[:, None], parameters.factors], axis=1)
+def _kinds(parameters: Parameters) -> tuple[FloatArray, FloatArray]:
+    """Lists linear weights as (D, 1), and factors (E, K): copies."""
+    return parameters.linear[:, None].copy(), parameters.factors.copy()

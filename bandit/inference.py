@@ -74,6 +74,7 @@ class JointPosterior:
     loc: FloatArray
     root: FloatArray
     own: FloatArray
+    num_rows: int
     num_factors: int
 
     def marginals(self) -> Posterior:
@@ -87,9 +88,9 @@ class JointPosterior:
         return self._split(self.loc + together + self.own * rng.standard_normal((num_draws, self.own.size)))
 
     def _split(self, flat: FloatArray) -> Parameters:
-        num_rows = (self.loc.size - 1) // (1 + self.num_factors)
-        factors = flat[..., 1 + num_rows :].reshape(*flat.shape[:-1], num_rows, self.num_factors)
-        return Parameters(flat[..., 0], flat[..., 1 : 1 + num_rows], factors)
+        stop = 1 + self.num_rows
+        factors = flat[..., stop:].reshape(*flat.shape[:-1], -1, self.num_factors)
+        return Parameters(flat[..., 0], flat[..., 1:stop], factors)
 
 
 def joint_update(
@@ -105,7 +106,7 @@ def joint_update(
     Raises:
         CreativeError: rank is not positive, or a full covariance has too many weights.
     """
-    num_factors, size = posterior.loc.factors.shape[-1], _flat(posterior.loc).size
+    size = _flat(posterior.loc).size
     if rank is not None and rank < 1:
         raise CreativeError("rank", rank, "must be at least 1, or None for a full covariance")
     if rank is None and size > MAX_FULL:
@@ -125,7 +126,8 @@ def joint_update(
             # The diagonal of a Cholesky root is its own scale.
             spread, own = spread - torch.diag(spread.diagonal()) + torch.diag(own), torch.zeros(size)
     fitted = [x.detach().double().numpy() for x in (loc, spread, own)]
-    return JointPosterior(fitted[0], fitted[1], fitted[2], num_factors)
+    num_rows, num_factors = posterior.loc.linear.size, posterior.loc.factors.shape[-1]
+    return JointPosterior(fitted[0], fitted[1], fitted[2], num_rows, num_factors)
 
 
 def _ascend(
@@ -136,7 +138,7 @@ def _ascend(
     settings: SviSettings,
 ) -> None:
     loc, root, log_own = weights
-    num_rows, num_factors = prior.loc.factors.shape
+    num_rows, num_factors = prior.loc.linear.size, prior.loc.factors.shape[-1]
     rows = torch.from_numpy(np.where(cells.rows >= 0, cells.rows, num_rows).astype(np.int64))
     impressions, clicks = (torch.tensor(x).float() for x in (cells.num_impressions, cells.num_clicks))
     prior_loc, prior_scale = (torch.tensor(_flat(x)).float() for x in (prior.loc, prior.scale))
@@ -154,7 +156,7 @@ def _ascend(
         split = {
             "bias": theta[0],
             "linear": theta[1 : 1 + num_rows],
-            "factors": theta[1 + num_rows :].reshape(num_rows, num_factors),
+            "factors": theta[1 + num_rows :].reshape(-1, num_factors),
         }
         z = torch_logits(split, rows)
         misfit = (impressions * torch.nn.functional.softplus(z) - clicks * z).sum()

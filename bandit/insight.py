@@ -135,5 +135,5 @@ def _company(draws: Parameters, cells: Cells, rows: NDArray[np.int32]) -> FloatA
         present = others >= 0
         impressions = np.broadcast_to(cells.num_impressions[shown][:, None], others.shape)
         np.add.at(weights, others[present], impressions[present] / total)
-    company: FloatArray = np.einsum("d,mdk->mk", weights, draws.factors)
+    company: FloatArray = np.einsum("e,mek->mk", weights[: draws.factors.shape[1]], draws.factors)
     return company

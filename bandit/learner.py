@@ -50,6 +50,8 @@ class LearnerSettings:
     """Factor on the uncertainty of linear weights when the pool is drawn."""
     factors_temperature: float = 0.2
     """The same for the factors."""
+    composition_temperature: float = 1.0
+    """The same for what a composition has beyond its elements."""
     seed: int = 0
     """Makes the prior's factors and, with the event number, each version's pool."""
     capacity: int = 20_000
@@ -72,6 +74,7 @@ class LearnerSettings:
             ("floor", 0.0, 1.0),
             ("linear_temperature", 0.0, inf),
             ("factors_temperature", 0.0, inf),
+            ("composition_temperature", 0.0, inf),
             ("capacity", 0, inf),
             ("keep", 1, inf),
             ("check_every", 0, inf),
@@ -227,6 +230,7 @@ class CreativeLearner:
             floor=settings.floor,
             linear_temperature=settings.linear_temperature,
             factors_temperature=settings.factors_temperature,
+            composition_temperature=settings.composition_temperature,
             epoch=self._epoch,
         )
 
@@ -241,4 +245,8 @@ class CreativeLearner:
         if num_factors != self.settings.num_factors:
             problem = f"the latest posterior has {num_factors}; start a new directory to change it"
             raise SnapshotError("num_factors", self.settings.num_factors, problem)
+        found_rows, num_rows = found.posterior.loc.linear.size, FeatureIndex(found.catalogue).num_rows
+        if found_rows != num_rows:
+            problem = f"its catalogue has {num_rows}; start a new directory"
+            raise SnapshotError(f"{version}.posterior.linear", found_rows, problem)
         return found

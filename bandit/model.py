@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gaussians:
-    """Independent Gaussians over bias (), linear (D,) and factors (D, K), as tensors."""
+    """Independent Gaussians over bias (), linear (D,) and factors (E, K), as tensors."""
 
     loc: dict[str, Tensor]
     scale: dict[str, Tensor]
@@ -82,7 +82,8 @@ def torch_logits(weights: dict[str, Tensor], rows: Tensor) -> Tensor:
     """Computes `bandit.fm.logits` with gradients; row D, one past the last, is the absent field."""
     linear = torch.cat([weights["linear"], weights["linear"].new_zeros(1)])
     factors = weights["factors"]
-    factors = torch.cat([factors, factors.new_zeros(1, factors.shape[-1])])[rows]
+    lacking = len(linear) - len(factors)
+    factors = torch.cat([factors, factors.new_zeros(lacking, factors.shape[-1])])[rows]
     pairs = 0.5 * (factors.sum(-2).square() - factors.square().sum(-2)).sum(-1)
     return weights["bias"] + linear[rows].sum(-1) + pairs
 

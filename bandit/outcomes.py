@@ -51,26 +51,30 @@ class Cells:
 class Pending:
     """Impressions without a click so far, within their window: (space id, context, elements) and age of each.
 
-    An impression of age a counts as F(a) impressions without a click: (1 − p)^F(a) ≈ 1 − p F(a).
+    An impression of age a counts as F(a) impressions without a click: (1 − p)^F(a) ≈ 1 − p F(a). A sample of
+    all that are pending counts `stands_for` times as much.
     Source: Chapelle (2014), Modeling delayed feedback in display advertising, equation 6 (1 − p F(a)).
     """
 
     shown: Sequence[tuple[str, Mapping[str, int], Mapping[str, str]]]
     ages_seconds: FloatArray
     curve: CompletionCurve
+    stands_for: float = 1.0
 
     def __post_init__(self) -> None:
         if self.ages_seconds.shape != (len(self.shown),):
             raise CreativeError("ages_seconds", self.ages_seconds.shape, f"must be ({len(self.shown)},)")
         if not np.all(self.ages_seconds >= 0.0):
             raise CreativeError("ages_seconds", float(self.ages_seconds.min()), "must not be negative")
+        if not self.stands_for >= 1.0:
+            raise CreativeError("stands_for", self.stands_for, "must be at least 1")
 
     def cells(self, index: FeatureIndex) -> Cells:
         """Counts them by their feature rows, without clicks."""
         rows = np.empty((len(self.shown), index.num_fields), np.int32)
         for number, (space_id, context, elements) in enumerate(self.shown):
             rows[number] = index.rows(space_id, context, elements)
-        return _summed(rows, self.curve(self.ages_seconds), np.zeros(len(rows)))
+        return _summed(rows, self.stands_for * self.curve(self.ages_seconds), np.zeros(len(rows)))
 
 
 def count_cells(rows: RowArray, rewards: FloatArray) -> Cells:

@@ -59,7 +59,7 @@ def epsilon_greedy(
     catalogue: CreativeCatalogue, posterior: Posterior, version: str, epsilon: float
 ) -> ThompsonSelector:
     """Shows the best creative of the means, or with probability ε a uniformly random one."""
-    return ThompsonSelector(catalogue, posterior.tempered(0.0, 0.0), version, num_draws=1, floor=epsilon)
+    return ThompsonSelector(catalogue, posterior.tempered(0.0, 0.0, 0.0), version, num_draws=1, floor=epsilon)
 
 
 def uniform(catalogue: CreativeCatalogue, posterior: Posterior, version: str) -> ThompsonSelector:

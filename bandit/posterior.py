@@ -25,6 +25,8 @@ class PriorScales:
     factors: float = 0.15
     # The gradient of ⟨v, v'⟩ is zero where both factors are: their means start off the saddle.
     factors_spread: float = 0.1
+    composition: float = 0.1
+    """What a composition as a whole adds to its elements and their pairs."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,15 @@ class Posterior:
 
         A row's factors depend on its name, so they stay where they are when others come and go.
         """
-        num_rows = FeatureIndex(catalogue).num_rows
+        index = FeatureIndex(catalogue)
+        num_rows = index.num_rows
         spread = scales.factors_spread * _directions(catalogue, num_factors, seed)
         return cls(
             Parameters(np.zeros(()), np.zeros(num_rows), spread),
             Parameters(
                 np.array(scales.bias),
-                np.full(num_rows, scales.linear),
-                np.full((num_rows, num_factors), scales.factors),
+                np.where(np.arange(num_rows) < len(spread), scales.linear, scales.composition),
+                np.full(spread.shape, scales.factors),
             ),
         )
 
@@ -65,9 +68,14 @@ class Posterior:
         """
         return Parameters(*(rng.normal(loc, scale, (num_draws, *loc.shape)) for loc, scale in _blocks(self)))
 
-    def tempered(self, linear: float, factors: float) -> Posterior:
-        """Scales the uncertainty of a block of weights; exploration follows it, the means stay."""
-        scale = Parameters(self.scale.bias, linear * self.scale.linear, factors * self.scale.factors)
+    def tempered(self, linear: float, factors: float, composition: float) -> Posterior:
+        """Scales the uncertainty of each kind of weights; exploration follows it, the means stay.
+
+        Rows without factors are compositions.
+        """
+        temperatures = np.full(self.scale.linear.size, composition)
+        temperatures[: len(self.scale.factors)] = linear
+        scale = Parameters(self.scale.bias, temperatures * self.scale.linear, factors * self.scale.factors)
         return Posterior(self.loc, scale)
 
     def rebased(self, old: Posterior, new: Posterior) -> Posterior:

@@ -65,6 +65,8 @@ def line_propensities(
     rows = np.concatenate(
         [np.broadcast_to(context, (len(compositions), len(context))), space.rows[compositions]], axis=1
     )
+    if space.composition_rows.size:
+        rows = np.concatenate([rows, space.composition_rows[:, None]], axis=1)
     scale = posterior.scale.linear[space.rows]
     shares = np.zeros(len(compositions))
     for m in range(num_lines):

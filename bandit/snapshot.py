@@ -53,6 +53,7 @@ class Provenance:
     floor: float
     linear_temperature: float
     factors_temperature: float
+    composition_temperature: float
     disagreement: float | None = None
     """Mean difference of its click rates from the reference fit's, of the mean rate; None if not compared."""
     epoch: int = 0
@@ -73,7 +74,9 @@ class Snapshot:
         origin = self.provenance
         return ThompsonSelector(
             self.catalogue,
-            self.posterior.tempered(origin.linear_temperature, origin.factors_temperature),
+            self.posterior.tempered(
+                origin.linear_temperature, origin.factors_temperature, origin.composition_temperature
+            ),
             self.version,
             num_draws=origin.num_draws,
             pool_seed=origin.pool_seed,

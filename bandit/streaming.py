@@ -59,10 +59,11 @@ def absorb(
         (settings.sweeps, settings.tolerance),
     )
     bias, linear, factors = weights
+    meeting = prior.loc.with_factors(active).size
     return Posterior(
-        prior.loc.replaced(active, bias[0, 0], linear[0, :-1], factors[:, 0, :-1].T),
+        prior.loc.replaced(active, bias[0, 0], linear[0, :-1], factors[:, 0, :meeting].T),
         prior.scale.replaced(
-            active, *(np.sqrt(x) for x in (bias[1, 0], linear[1, :-1], factors[:, 1, :-1].T))
+            active, *(np.sqrt(x) for x in (bias[1, 0], linear[1, :-1], factors[:, 1, :meeting].T))
         ),
     )
 
@@ -70,12 +71,14 @@ def absorb(
 def _moments(belief: Posterior, active: RowArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Means and variances of bias (2, 1), linear (2, D' + 1) and factors (K, 2, D' + 1) of the active rows.
 
-    The last row stands for an absent field: its weights are known to be 0.
+    The last row stands for an absent field: its weights are known to be 0, as factors that a row lacks are.
     """
     loc, scale = belief.loc.taken(active), belief.scale.taken(active)
     bias = np.array([[loc.bias], [np.square(scale.bias)]])
     linear = np.pad(np.stack([loc.linear, np.square(scale.linear)]), ((0, 0), (0, 1)))
-    factors = np.pad(np.stack([loc.factors.T, np.square(scale.factors.T)], axis=1), ((0, 0), (0, 0), (0, 1)))
+    absent = len(active) + 1 - len(loc.factors)
+    factors = np.stack([loc.factors.T, np.square(scale.factors.T)], axis=1)
+    factors = np.pad(factors, ((0, 0), (0, 0), (0, absent)))
     return bias, linear, factors
 
 
@@ -102,6 +105,7 @@ def _ascend(
     z = _mean_logits(bias, linear, factors, totals, rows)
     everywhere = np.zeros(num_cells, np.int32)
     unit = np.stack((np.ones(num_cells), np.zeros(num_cells)))
+    meets = np.array([np.any(prior[2][0, 1][rows[f]] > 0.0) for f in range(num_fields)])
     for _ in range(limits[0]):
         before = z.copy()
         p = 1.0 / (1.0 + np.exp(-z))
@@ -113,7 +117,7 @@ def _ascend(
         _improve(bias, prior[0], everywhere, (unit, 0.0), slope, z)
         for f in range(num_fields):
             _improve(linear, prior[1], rows[f], (unit, 0.0), slope, z)
-            for k in range(len(factors)):
+            for k in range(len(factors) if meets[f] else 0):
                 _improve(factors[k], prior[2][k], rows[f], (totals[k], 1.0), slope, z)
         if np.max(np.abs(z - before)) < limits[1]:
             break

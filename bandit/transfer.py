@@ -61,7 +61,9 @@ def _columns(old: CreativeCatalogue, new: CreativeCatalogue) -> list[int]:
 
 def _field_names(catalogue: CreativeCatalogue) -> list[tuple[str, str]]:
     contexts = [("context", item.name) for item in catalogue.context_fields]
-    return contexts + [("slot", slot.name) for slot in catalogue.slots]
+    slots = [("slot", slot.name) for slot in catalogue.slots]
+    names = contexts + slots
+    return names + [("compositions", "")] * (FeatureIndex(catalogue).num_fields - len(names))
 
 
 def _carried(belief: Posterior, origin: Posterior, source: RowArray) -> Posterior:
@@ -69,7 +71,11 @@ def _carried(belief: Posterior, origin: Posterior, source: RowArray) -> Posterio
     known = source >= 0
     parts = []
     for values, first in ((belief.loc, origin.loc), (belief.scale, origin.scale)):
+        new = np.flatnonzero(known).astype(np.int32)
         linear, factors = first.linear.copy(), first.factors.copy()
-        linear[known], factors[known] = values.linear[source[known]], values.factors[source[known]]
+        linear[new] = values.linear[source[new]]
+        # Rows with factors come first in both, and under the same names.
+        new = first.with_factors(new)
+        factors[new] = values.factors[source[new]]
         parts.append(Parameters(values.bias, linear, factors))
     return Posterior(*parts)

@@ -32,7 +32,7 @@ def judged(policy: Policy, table: Table, rng: np.random.Generator) -> dict[str, 
         draws = load(policy.root, policy.version).posterior.draws(NUM_DRAWS, rng)
         parts = zip(draws.bias, draws.linear, draws.factors, strict=True)
         # One draw at a time: all at once would take gigabytes.
-        z = np.stack([logits(Parameters(*part), table.rows[shown]).astype(np.float32) for part in parts])
+        z = np.stack([logits(Parameters(*part), policy.rows[shown]).astype(np.float32) for part in parts])
     elif isinstance(policy, OneHot) and policy.logistic:
         weights = policy.fitted(NUM_DRAWS, 1.0).T
         z = np.stack([draw[policy.rows[shown]].sum(axis=-1).astype(np.float32) for draw in weights])

@@ -45,7 +45,9 @@ def log_of(seed: int, impressions: int) -> tuple[NDArray[np.float64], float]:
     posterior = Posterior.prior(CATALOGUE, 4, seed=seed)
     terms = []
     for quarter in range(4):
-        tempered = posterior.tempered(settings.linear_temperature, settings.factors_temperature)
+        tempered = posterior.tempered(
+            settings.linear_temperature, settings.factors_temperature, settings.composition_temperature
+        )
         selector = ThompsonSelector(CATALOGUE, tempered, f"{quarter}", 64, seed, settings.floor)
         rows, rewards = [], []
         for _ in range(impressions // 4):

@@ -11,6 +11,7 @@ import numpy as np
 from bandit.learner import CreativeLearner, LearnerSettings
 from bandit.outcomes import CreativeOutcome
 from bandit.snapshot import load
+from benchmarks.creatives_world import with_compositions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,11 +35,12 @@ class Shipped:
         self.sequence = 0
         number = {tuple(sorted(c.items())): n for n, c in enumerate(table.creatives)}
         selector = load(self.root, self.version).selector()
-        self.numbers = []
-        for name in self.spaces:
-            space = selector.index.space(name)
-            creatives = [space.creative(c) for c in range(space.feasible.count)]
-            self.numbers.append(np.array([number[tuple(sorted(c.items()))] for c in creatives]))
+        indexed = [selector.index.space(name) for name in self.spaces]
+        self.numbers = [
+            np.array([number[tuple(sorted(space.creative(c).items()))] for c in range(space.feasible.count)])
+            for space in indexed
+        ]
+        self.rows = with_compositions(table.rows, indexed, self.numbers, table.space_of)
 
     def __call__(self, items: Indices, rng: np.random.Generator) -> Indices:
         """Chooses a creative for each impression."""

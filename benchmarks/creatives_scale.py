@@ -61,7 +61,7 @@ def main() -> None:
         versions: list[str] = []
 
         def save() -> None:
-            origin = Provenance("", 0, catalogue.version, len(versions), 0.0, 0, 0, 128, 0.01, 0.5, 0.2)
+            origin = Provenance("", 0, catalogue.version, len(versions), 0.0, 0, 0, 128, 0.01, 0.5, 0.2, 1.0)
             versions.append(snapshot.save(root, prior, memory, catalogue, origin))
 
         figures = {
@@ -70,7 +70,7 @@ def main() -> None:
             "load_seconds": seconds(lambda: snapshot.load(root, versions[0])),
             "draw_one_seconds": seconds(lambda: prior.draws(1, rng)),
             "learned_prior_seconds": seconds(
-                lambda: learned_prior(index.groups(), prior, prior, prior.tempered(0.5, 0.5))
+                lambda: learned_prior(index.groups(), prior, prior, prior.tempered(0.5, 0.5, 0.5))
             ),
         }
         figures["snapshot_bytes"] = sum(file.stat().st_size for file in (root / versions[0]).iterdir())

@@ -83,7 +83,9 @@ def ten_ads() -> dict[str, float]:
 
 def tempered(posterior: Posterior) -> Posterior:
     settings = LearnerSettings()
-    return posterior.tempered(settings.linear_temperature, settings.factors_temperature)
+    return posterior.tempered(
+        settings.linear_temperature, settings.factors_temperature, settings.composition_temperature
+    )
 
 
 def main() -> None:

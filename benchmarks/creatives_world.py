@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bandit.features import IndexedSpace
     from bandit.learner import LearnerSettings
 
     Choose = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.int64]]
@@ -96,7 +97,6 @@ class FactorizationPolicy:
         self.prior = self.posterior = Posterior.prior(catalogue, settings.num_factors, settings.scales, seed)
         self.memory = Memory.of(self.prior, self.index.num_fields)
         self.groups = self.index.groups()
-        self.rows = _all_rows(world)
         self.feasible = world.feasible
         number = {tuple(row): position for position, row in enumerate(world.creatives.tolist())}
         spaces = [self.index.space(space.id) for space in catalogue.spaces]
@@ -104,6 +104,7 @@ class FactorizationPolicy:
             np.array([number[tuple(map(int, s.creative(c).values()))] for c in range(s.feasible.count)])
             for s in spaces
         ]
+        self.rows = with_compositions(_all_rows(world), spaces, self.creatives, self.space_of)
         self.seed, self.version, self.changes = seed, 0, 0
         self.winners = self._winners()
 
@@ -135,7 +136,9 @@ class FactorizationPolicy:
 
     def _winners(self) -> NDArray[np.int64]:
         settings = self.settings
-        tempered = self.posterior.tempered(settings.linear_temperature, settings.factors_temperature)
+        tempered = self.posterior.tempered(
+            settings.linear_temperature, settings.factors_temperature, settings.composition_temperature
+        )
         pool = DrawPool(tempered.draws(settings.num_draws, np.random.default_rng([self.seed, self.version])))
         pooled = [PooledSpace(pool, self.index.space(space.id)) for space in self.index.catalogue.spaces]
         context = np.ascontiguousarray(self.rows[:, 0, :2])
@@ -153,3 +156,19 @@ def _all_rows(world: World) -> NDArray[np.int32]:
     rows[:, :, :2] = (world.items + np.array([0, 4]))[:, None, :]
     rows[:, :, 2:] = world.creatives + np.cumsum([59, *SLOT_SIZES[:-1]])
     return rows
+
+
+def with_compositions(
+    rows: NDArray[np.int32],
+    spaces: list[IndexedSpace],
+    creatives: list[NDArray[np.int64]],
+    space_of: NDArray[np.int64],
+) -> NDArray[np.int32]:
+    """Adds the column of compositions, where they have rows, to those of every creative of every item."""
+    if not any(space.composition_rows.size for space in spaces):
+        return rows
+    column = np.full((*rows.shape[:2], 1), -1, np.int32)
+    for item, space in enumerate(space_of):
+        if spaces[space].composition_rows.size:
+            column[item, creatives[space], 0] = spaces[space].composition_rows
+    return np.concatenate([rows, column], axis=2)

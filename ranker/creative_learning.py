@@ -17,6 +17,7 @@ from ranker.errors import NotFoundError
 from ranker.events.lease import LearnerLease, open_lease_rows
 from ranker.events.reader import EventReader
 from ranker.learning import LearningLoop
+from ranker.pending_creatives import pending_creatives
 
 if TYPE_CHECKING:
     import threading
@@ -25,17 +26,24 @@ if TYPE_CHECKING:
     from ranker.events.records import JoinedReward
     from ranker.home import Home
     from ranker.learning import LearningSettings
+    from ranker.pending_creatives import OpenWindows
 
 
 logger = logging.getLogger(__name__)
 
 
 class CreativeRewards:
-    """A `RewardLearner` that learns from the positions that showed a creative."""
+    """A `RewardLearner` that learns from the positions that showed a creative.
 
-    def __init__(self, learner: CreativeLearner, clock: Callable[[], float]) -> None:
+    Of those without a reward so far `windows` tells, so that their silence is weighed by their age.
+    """
+
+    def __init__(
+        self, learner: CreativeLearner, clock: Callable[[], float], windows: OpenWindows | None = None
+    ) -> None:
         self._learner = learner
         self._clock = clock
+        self._windows = windows
         # May run ahead of the posterior's own mark, where what followed showed no creative.
         self._sequence = learner.start(clock()).provenance.sequence
 
@@ -50,9 +58,15 @@ class CreativeRewards:
         outcomes = [outcome for outcome in shown if self._learner.knows(outcome)]
         if len(outcomes) < len(shown):
             logger.warning("%d rewards of retired creatives are not learned", len(shown) - len(outcomes))
-        version = self._learner.learn(outcomes, rewards[-1].sequence, self._clock()) if outcomes else None
+        version = self._learned(outcomes, rewards[-1].sequence) if outcomes else None
         self._sequence = rewards[-1].sequence
         return version
+
+    def _learned(self, outcomes: Sequence[CreativeOutcome], sequence: int) -> str:
+        now, pending = self._clock(), None
+        if self._windows is not None:
+            pending = pending_creatives(self._windows, self._learner.knows, now)
+        return self._learner.learn(outcomes, sequence, now, pending)
 
 
 def _outcome(joined: JoinedReward) -> CreativeOutcome | None:
@@ -120,8 +134,8 @@ def learn_until(
         told({"learner": "learns", "epoch": lease.epoch})
         learner = creative_learner(home, fit.inference, fit.check_every)
         learner.take_over(lease.epoch, time.time())
-        rewards = CreativeRewards(learner, time.time)
         with EventReader(home.event_location) as source:
+            rewards = CreativeRewards(learner, time.time, source)
             loop = LearningLoop(source, rewards, settings, time.monotonic)
             while not stop.is_set():
                 lease.check()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ranker.events.jobs import JobQueue
     from ranker.events.reader import EventReader
-    from ranker.events.records import JoinedReward, Outcome
+    from ranker.events.records import JoinedReward, OpenDecision, Outcome
     from ranker.events.settings import Durability, EventSettings
     from ranker.events.store import EventCounts, OutcomeStatus, RecordedDecision
     from ranker.events.writer import Writer
@@ -85,6 +85,14 @@ class QueuedEventStore:
     def last_sequence(self) -> int:
         """Read the highest sequence of a reward, 0 where there is none."""
         return self._reader.last_sequence()
+
+    def open_decisions(self, limit: int) -> tuple[list[OpenDecision], int]:
+        """Read decisions whose window is open, and how many of them each stands for."""
+        return self._reader.open_decisions(limit)
+
+    def reward_times(self, limit: int) -> list[tuple[float, float]]:
+        """Read when open decisions were made, and when their positive rewards were received."""
+        return self._reader.reward_times(limit)
 
     def counts(self) -> EventCounts:
         """Read the counters, without touching the disk."""

@@ -55,6 +55,14 @@ def _check_text(name: str, value: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenDecision:
+    """A decision within its window, and the positions of it that have no reward yet."""
+
+    decision: Decision
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class JoinedReward:
     """The reward of one shown position: its first outcome within the window, or 0 once that has passed."""
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Future
 
-    from ranker.events.records import JoinedReward, Outcome
+    from ranker.events.records import JoinedReward, OpenDecision, Outcome
     from ranker.events.settings import Durability
     from ranker.slate import Decision, RankRequest
 
@@ -112,6 +112,20 @@ class EventStore(Protocol):
 
     def last_sequence(self) -> int:
         """Read the highest sequence of a reward, 0 where there is none."""
+        ...
+
+    def open_decisions(self, limit: int) -> tuple[list[OpenDecision], int]:
+        """Read decisions whose window is open, and how many of them each stands for.
+
+        Where there are more than `limit`, every second, third, … is read: about as many as that, of all ages.
+        """
+        ...
+
+    def reward_times(self, limit: int) -> list[tuple[float, float]]:
+        """Read when decisions whose window is open were made, and when their positive rewards were received.
+
+        Of more decisions than `limit`, about as many are looked at, of all ages.
+        """
         ...
 
     def counts(self) -> EventCounts:

@@ -39,3 +39,20 @@ def test_shapes_that_disagree_are_an_error(
     with pytest.raises(CreativeError) as raised:
         Parameters(np.zeros(()), np.zeros(linear), np.zeros(factors))
     assert raised.value.field == field
+
+
+def test_rows_beyond_those_with_factors_meet_nothing() -> None:
+    few = Parameters(np.array(0.5), np.array([1.0, 2.0, 4.0]), np.array([[1.0, 2.0], [3.0, -1.0]]))
+    rows = np.array([[0, 1, 2], [0, -1, 2]], np.int32)
+    assert logits(few, rows) == pytest.approx([0.5 + 7.0 + 1.0, 0.5 + 5.0])
+
+
+def test_some_rows_are_taken_and_replaced_with_the_factors_that_they_have() -> None:
+    few = Parameters(np.array(0.5), np.arange(3.0), np.arange(4.0).reshape(2, 2))
+    rows = np.array([1, 2], np.int32)
+    taken = few.taken(rows)
+    assert taken.linear.tolist() == [1.0, 2.0]
+    assert taken.factors.tolist() == [[2.0, 3.0]]
+    changed = few.replaced(rows, np.array(0.0), -taken.linear, -taken.factors)
+    assert changed.linear.tolist() == [0.0, -1.0, -2.0]
+    assert changed.factors.tolist() == [[0.0, 1.0], [-2.0, -3.0]]

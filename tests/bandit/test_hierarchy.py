@@ -101,3 +101,18 @@ def test_groups_learn_apart_and_the_bias_stays() -> None:
     assert after.scale.linear[0] > 0.4
     assert after.scale.linear[2] == 0.3
     assert (after.loc.bias, after.scale.bias) == (0.0, 1.0)
+
+
+def test_compositions_get_one_spread_and_keep_mean_zero() -> None:
+    # Four elements without an effect make four compositions, each strongly off what its elements add up to.
+    factors = np.full((4, 1), 0.1)
+    prior = belief(np.zeros(8), np.repeat([0.3, 0.1], 4), factors)
+    after_evidence = belief(np.array([0.0] * 4 + [0.5, -0.5, -0.5, 0.5]), np.repeat([0.3, 0.01], 4), factors)
+    made_of = np.array([[0, 2], [0, 3], [1, 2], [1, 3]], np.int32)
+    groups = [*group(4), RowGroup(4, 8, np.empty((4, 0)), made_of)]
+    after = learned_prior(groups, prior, prior, after_evidence)
+    assert np.ptp(after.scale.linear[4:]) == 0.0
+    assert after.scale.linear[4] > 0.3
+    assert np.all(after.loc.linear[4:] == 0.0)
+    assert np.array_equal(after.scale.linear[:4], prior.scale.linear[:4])
+    assert after.loc.factors.shape == (4, 1)

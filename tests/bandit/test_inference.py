@@ -135,7 +135,7 @@ def test_joint_fit_finds_the_correlations_of_the_logistic_posterior(
 
 def test_joint_draws_have_the_joint_covariance() -> None:
     joint = JointPosterior(
-        np.arange(7.0), np.array([[1.0], [-1.0], [0.5], [0.0], [0.0], [0.0], [2.0]]), np.full(7, 0.5), 2
+        np.arange(7.0), np.array([[1.0], [-1.0], [0.5], [0.0], [0.0], [0.0], [2.0]]), np.full(7, 0.5), 2, 2
     )
     draws = joint.draws(20_000, np.random.default_rng(0))
     assert draws.linear.shape == (20_000, 2)

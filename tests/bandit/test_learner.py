@@ -125,6 +125,7 @@ def test_another_number_of_factors_is_refused(tmp_path: Path, catalogue: Creativ
         ("floor", -0.1),
         ("linear_temperature", -1.0),
         ("factors_temperature", -1.0),
+        ("composition_temperature", -1.0),
         ("capacity", -1),
         ("keep", 0),
     ],

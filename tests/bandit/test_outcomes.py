@@ -18,13 +18,13 @@ def outcome(site: int, headline: str, reward: float) -> CreativeOutcome:
 
 def test_equal_creatives_in_equal_contexts_share_a_cell(index: FeatureIndex) -> None:
     cells = cells_of([outcome(0, "short", 1.0), outcome(1, "short", 0.0), outcome(0, "short", 0.0)], index)
-    assert cells.rows.tolist() == [[-1, 3, -1, 9, -1], [-1, 4, -1, 9, -1]]
+    assert cells.rows.tolist() == [[-1, 3, -1, 9, -1, -1], [-1, 4, -1, 9, -1, -1]]
     assert cells.num_impressions.tolist() == [2.0, 1.0]
     assert cells.num_clicks.tolist() == [1.0, 0.0]
 
 
 def test_no_outcomes_make_no_cells(index: FeatureIndex) -> None:
-    assert cells_of([], index).rows.shape == (0, 5)
+    assert cells_of([], index).rows.shape == (0, 6)
 
 
 def test_reward_other_than_a_click_is_an_error() -> None:

@@ -19,14 +19,21 @@ def single(loc: float, scale: float) -> Posterior:
 
 def test_prior_starts_off_the_saddle(catalogue: CreativeCatalogue) -> None:
     prior = Posterior.prior(catalogue, 4, PriorScales(), seed=1)
-    assert prior.loc.linear.tolist() == [0.0] * 14
+    assert prior.loc.linear.tolist() == [0.0] * 26
     assert np.all(prior.loc.factors != 0.0)
     assert np.array_equal(prior.loc.factors, Posterior.prior(catalogue, 4, seed=1).loc.factors)
+
+
+def test_compositions_have_a_spread_of_their_own_and_no_factors(catalogue: CreativeCatalogue) -> None:
+    prior = Posterior.prior(catalogue, 4, PriorScales(linear=0.4, composition=0.2), seed=1)
+    assert prior.scale.linear.tolist() == [0.4] * 14 + [0.2] * 12
+    assert prior.loc.factors.shape == prior.scale.factors.shape == (14, 4)
 
 
 def test_same_seed_gives_the_same_draws(posterior: Posterior) -> None:
     one, other = (posterior.draws(5, np.random.default_rng(9)) for _ in range(2))
     assert np.array_equal(one.factors, other.factors)
+    assert one.linear.shape == (5, 26)
     assert one.factors.shape == (5, 14, 2)
     assert one.bias.shape == (5,)
 
@@ -39,10 +46,11 @@ def test_draws_have_the_mean_and_scale_of_the_posterior(posterior: Posterior) ->
 
 
 def test_tempering_narrows_one_block(posterior: Posterior) -> None:
-    cool = posterior.tempered(linear=1.0, factors=0.0)
+    cool = posterior.tempered(linear=1.0, factors=0.0, composition=0.5)
     draws = cool.draws(3, np.random.default_rng(0))
     assert np.array_equal(draws.factors[1], posterior.loc.factors)
-    assert np.array_equal(cool.scale.linear, posterior.scale.linear)
+    assert np.array_equal(cool.scale.linear[:14], posterior.scale.linear[:14])
+    assert np.array_equal(cool.scale.linear[14:], 0.5 * posterior.scale.linear[14:])
 
 
 def test_forgetting_halves_the_evidence() -> None:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def provenance(catalogue: CreativeCatalogue) -> Provenance:
-    return Provenance("", 0, catalogue.version, 5, 1e9, 12, 3, 16, 0.1, 1.0, 0.5)
+    return Provenance("", 0, catalogue.version, 5, 1e9, 12, 3, 16, 0.1, 1.0, 0.5, 1.0)
 
 
 @pytest.fixture
 def memory(posterior: Posterior) -> Memory:
-    cells = Cells(np.array([[0, 3, 7, 9, 12]], np.int32), np.array([4.0]), np.array([1.0]))
-    return Memory(posterior, posterior.tempered(0.5, 0.5), cells, np.ones((2, 14)))
+    cells = Cells(np.array([[0, 3, 7, 9, 12, 14]], np.int32), np.array([4.0]), np.array([1.0]))
+    return Memory(posterior, posterior.tempered(0.5, 0.5, 0.5), cells, np.ones((2, 26)))
 
 
 def test_snapshot_comes_back_as_it_was(
@@ -52,7 +52,7 @@ def test_memory_comes_back_as_it_was(
     assert np.array_equal(found.base.scale.factors, memory.base.scale.factors)
     assert np.array_equal(found.prior.loc.factors, memory.prior.loc.factors)
     assert found.sums.tolist() == memory.sums.tolist()
-    assert found.cells.rows.tolist() == [[0, 3, 7, 9, 12]]
+    assert found.cells.rows.tolist() == [[0, 3, 7, 9, 12, 14]]
     assert found.cells.num_impressions.tolist() == [4.0]
     assert found.cells.num_clicks.tolist() == [1.0]
 
@@ -60,7 +60,13 @@ def test_memory_comes_back_as_it_was(
 def test_selector_of_a_snapshot_has_its_pool(
     tmp_path: Path, posterior: Posterior, memory: Memory, catalogue: CreativeCatalogue, provenance: Provenance
 ) -> None:
-    version = save(tmp_path, posterior, memory, catalogue, replace(provenance, linear_temperature=0.0))
+    version = save(
+        tmp_path,
+        posterior,
+        memory,
+        catalogue,
+        replace(provenance, linear_temperature=0.0, composition_temperature=0.0),
+    )
     selector = load(tmp_path, version).selector()
     assert (selector.version, selector.num_draws, selector.floor) == (version, 16, 0.1)
     # `text` has one slot and one context field; at temperature 0 only the factors make draws disagree.

@@ -139,3 +139,18 @@ def test_stream_recovers_the_machine_that_clicked() -> None:
     # 27 distinct cells of about 222 impressions: their own frequencies would err by √(p(1−p)/222) ≤ 0.034.
     assert np.sqrt(np.mean((predicted - p) ** 2)) < 0.034
     assert np.sqrt(np.mean((p.mean() - p) ** 2)) > 0.1
+
+
+def test_row_without_factors_learns_like_one_whose_factors_are_known_to_be_0() -> None:
+    rng = np.random.default_rng(3)
+    factors = np.vstack([rng.normal(0.0, 0.3, (4, 2)), np.zeros((2, 2))])
+    whole = belief(6, factors, 0.5, 0.2)
+    scale = whole.scale.factors.copy()
+    scale[4:] = 1e-9
+    whole = replace(whole, scale=replace(whole.scale, factors=scale))
+    few = Posterior(*(replace(x, factors=x.factors[:4]) for x in (whole.loc, whole.scale)))
+    shown = cells([[0, 2, 4], [1, 2, 5], [0, 3, -1]], [90.0, 40.0, 70.0], [9.0, 1.0, 20.0])
+    expected, found = absorb(whole, shown), absorb(few, shown)
+    assert found.loc.linear == pytest.approx(expected.loc.linear, abs=1e-9)
+    assert found.loc.factors == pytest.approx(expected.loc.factors[:4], abs=1e-9)
+    assert found.scale.factors == pytest.approx(expected.scale.factors[:4], abs=1e-9)

@@ -92,7 +92,7 @@ def test_propensity_is_the_frequency_over_the_pool(selector: ThompsonSelector, s
 
 def test_tie_goes_to_the_first_creative(catalogue: CreativeCatalogue) -> None:
     indifferent = Posterior.prior(catalogue, 1, PriorScales(1.0, 1e-300, 1e-300, 1e-300))
-    selector = ThompsonSelector(catalogue, indifferent.tempered(0.0, 0.0), "v", num_draws=4, floor=0.0)
+    selector = ThompsonSelector(catalogue, indifferent.tempered(0.0, 0.0, 0.0), "v", num_draws=4, floor=0.0)
     indifferent.loc.factors[:] = 0.0
     assert selector.propensities("text", CONTEXT).tolist() == [1.0, 0.0]
 

@@ -283,6 +283,47 @@ class EventStoreContract:
             assert store.retire(EVERYTHING).result() == 0
             assert store.find_request("a") is not None
 
+    def test_open_decisions_tell_their_positions_without_a_reward(self, home: Home, clock: Clock) -> None:
+        with closing(home(clock)) as store:
+            for name in ("old", "young", "empty"):
+                store.record_decision(make_decision(name, clock.now, num_positions=3 * (name != "empty")))
+                clock.now += 3.0
+            store.record_decision(make_decision("unpaid", clock.now, default_reward=False))
+            store.record_outcomes([click("e1", "old", 1), click("e2", "young", 0), click("e3", "young", 2)])
+            store.record_outcomes([click("e4", "young", 2, reward=0.0)]).result()
+            opened, stands_for = store.open_decisions(10)
+            assert [(each.decision.decision_id, each.positions) for each in opened] == [
+                ("old", (0, 2)),
+                ("young", (1,)),
+            ]
+            assert stands_for == 1
+            clock.now += 2.5
+            store.sweep().result()  # the window of 10 seconds is over for the old one
+            assert [each.decision.decision_id for each in store.open_decisions(10)[0]] == ["young"]
+
+    def test_times_of_positive_rewards_are_those_of_open_decisions(self, home: Home, clock: Clock) -> None:
+        with closing(home(clock)) as store:
+            for name in ("a", "b"):
+                store.record_decision(make_decision(name, clock.now))
+                clock.now += 4.0
+            store.record_outcomes([click("e1", "a", 0), click("e2", "a", 1, reward=0.0)]).result()
+            clock.now += 1.5
+            store.record_outcomes([click("e3", "b", 2), click("e4", "b", 2)]).result()
+            assert store.reward_times(10) == [(1_000.0, 1_008.0), (1_004.0, 1_009.5)]
+            clock.now += 2.0
+            store.sweep().result()
+            assert store.reward_times(10) == [(1_004.0, 1_009.5)]
+
+    def test_of_many_open_decisions_a_sample_stands_for_all(self, home: Home, clock: Clock) -> None:
+        with closing(home(clock)) as store:
+            for i in range(30):
+                store.record_decision(make_decision(f"d{i}", num_positions=1))
+                store.record_outcomes([click(f"e{i}", f"d{i}")] * (i % 2)).result()
+            opened, stands_for = store.open_decisions(10)
+            assert (len(opened), stands_for) == (10, 3)
+            assert sorted(each.positions for each in opened) == [()] * 5 + [(0,)] * 5
+            assert len(store.reward_times(10)) == 5
+
     def test_a_cursor_meets_every_reward_once(
         self, opened: AbstractContextManager[EventStore], clock: Clock
     ) -> None:
