@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from nas.click_data import ClickRows
 from nas.supernet.relaxed import RelaxedNetwork
+from nas.training import log_loss, predict_logits
 
 if TYPE_CHECKING:
-    from nas.click_data import ClickRows
     from nas.ctr.network import CtrNetwork
     from nas.ctr.space import CtrSpace
-    from nas.space import FloatArray
+    from nas.space import Architecture, FloatArray
     from nas.strategies.slopes import Shares
     from nas.training import TrainingSettings
 
 
+JUDGED_ROWS: Final = 8192
+"""Of the second part, that rank architectures."""
+
+
 class SupernetRelaxation:
-    """A supernet, its optimiser and both parts of a log; a `nas.strategies.slopes.Relaxation`.
+    """A supernet, its optimiser and both parts of a log: a `Relaxation` and a `OneShotModel`.
 
     Batches are drawn with replacement, by seed and step. The rate stays as it is set: how long the search
     goes on is the strategy's affair, so `epochs` and `warm_up` say nothing here.
@@ -33,6 +38,11 @@ class SupernetRelaxation:
         parts: tuple[ClickRows, ClickRows],
         settings: TrainingSettings,
     ) -> None:
+        self._network, self._space = network, space
+        judging = parts[1]
+        self._judging = ClickRows(
+            judging.ids[:JUDGED_ROWS], judging.clicks[:JUDGED_ROWS], judging.numeric[:JUDGED_ROWS]
+        )
         self._relaxed = RelaxedNetwork(network, space).to(settings.device)
         self._parts = [
             (
@@ -60,6 +70,11 @@ class SupernetRelaxation:
             self._loss(1, tensors), tensors, allow_unused=True, materialize_grads=True
         )
         return tuple(slope.double().cpu().numpy() for slope in slopes)
+
+    def loss(self, architecture: Architecture) -> float:
+        """Gives the log loss of one architecture on the first rows of the second part."""
+        logits = predict_logits(self._network, self._space.decode(architecture), self._judging)
+        return log_loss(logits, self._judging)
 
     def _loss(self, part: int, shares: list[torch.Tensor]) -> torch.Tensor:
         ids, clicks = self._parts[part]

@@ -11,6 +11,7 @@ import pytest
 from nas.errors import SearchError
 from nas.space import ChoiceBlock, SearchSpace
 from nas.strategies.darts import Darts, DartsSettings
+from nas.strategies.dsnas import Dsnas
 from nas.strategies.proxyless import Proxyless
 from nas.strategies.slopes import LogitDescent, softmax, through_softmax
 from nas.strategies.snas import Snas, SnasSettings
@@ -51,6 +52,7 @@ class ExpectedTable:
 
 MAKERS: dict[str, Callable[[Relaxation], Strategy]] = {
     "darts": lambda relaxation: Darts(SPACE, relaxation),
+    "dsnas": lambda relaxation: Dsnas(SPACE, relaxation, np.random.default_rng(1)),
     "proxyless": lambda relaxation: Proxyless(SPACE, relaxation, np.random.default_rng(1)),
     "snas": lambda relaxation: Snas(SPACE, relaxation, np.random.default_rng(1)),
 }
@@ -125,6 +127,36 @@ def test_proxyless_trains_single_paths_and_moves_two_operations_of_a_block_a_ste
             assert np.isclose(old, new, rtol=1e-12).sum() == 1
     for gates in table.learnt:
         assert all(sorted(block.tolist()) == [0.0, 0.0, 1.0] for block in gates)
+
+
+class GateCosts:
+    """One block whose gates cost what they are said to, whichever is open."""
+
+    def __init__(self, *costs: float) -> None:
+        self.costs = np.array(costs)
+        self.learnt: list[Shares] = []
+
+    def learn(self, shares: Shares) -> None:
+        self.learnt.append(shares)
+
+    def slopes(self, shares: Shares) -> Shares:  # noqa: ARG002
+        return (self.costs,)
+
+
+def test_dsnas_moves_the_drawn_operation_by_its_cost_over_the_usual_one() -> None:
+    block, costs = SearchSpace((ChoiceBlock("block", ("a", "b")),)), GateCosts(1.0, 3.0)
+    search = Dsnas(block, costs, np.random.default_rng(1), DartsSettings(rate=0.1, steps=1))
+    chances = [search.shares[0][0]]
+    for _ in range(10):
+        search.ask()
+        chances.append(search.shares[0][0])
+    drawn = [int(gates.argmax()) for (gates,) in costs.learnt]
+    assert all(sorted(gates.tolist()) == [0.0, 1.0] for (gates,) in costs.learnt)
+    # Until the other one is drawn every cost is the usual one. From then on the dear one is above it and
+    # falls, or the cheap one is below it and rises: either way the chance of the cheap one rises.
+    other = next(step for step, choice in enumerate(drawn) if choice != drawn[0])
+    assert chances[: other + 1] == [0.5] * (other + 1)
+    assert (np.diff(chances[other:]) > 0.0).all()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from nas.errors import SearchError
 from nas.regression import NetEnsemble
 from nas.space import Architecture, ChoiceBlock, SearchSpace
 from nas.strategies.bananas import Bananas, BananasSettings
+from nas.strategies.coarse_to_fine import CoarseToFine
 from nas.strategies.compound_scaling import CompoundScaling
 from nas.strategies.local_search import LocalSearch
 from nas.strategies.neural_predictor import NeuralPredictor
@@ -40,6 +41,7 @@ MAKERS: dict[str, Callable[[np.random.Generator], Strategy]] = {
     "bananas": lambda rng: Bananas(SPACE, SPACE.one_hot, rng, BananasSettings(regressor=SMALL_NETS)),
     "neural predictor": lambda rng: NeuralPredictor(SPACE, SPACE.one_hot, SMALL_NETS, rng, 30),
     "pnas": lambda rng: Pnas(SPACE, SPACE.one_hot, rng, settings=PnasSettings(beam=12, regressor=SMALL_NETS)),
+    "coarse to fine": lambda rng: CoarseToFine(SPACE, rng, 16),
     "local search": lambda rng: LocalSearch(SPACE, rng),
     "optuna": lambda rng: OptunaSampler(SPACE, TPESampler(seed=int(rng.integers(2**31)))),
 }

@@ -12,7 +12,10 @@ from nas.ctr.fields import FieldGroups
 from nas.ctr.network import CtrNetwork
 from nas.ctr.space import CtrSpace
 from nas.strategies.darts import Darts, DartsSettings
+from nas.strategies.dsnas import Dsnas
+from nas.strategies.one_shot import OneShot, OneShotSettings
 from nas.strategies.proxyless import Proxyless
+from nas.strategies.slopes import GradientStrategy
 from nas.strategies.snas import Snas, SnasSettings
 from nas.supernet.mixture import SupernetRelaxation
 from nas.training import TrainingSettings
@@ -34,10 +37,11 @@ BLOCKS = SPACE.search_space
 FM = [block.name for block in SPACE.search_space.blocks].index("fm")
 
 
-MAKERS: dict[str, Callable[[SupernetRelaxation], Darts | Snas | Proxyless]] = {
+MAKERS: dict[str, Callable[[SupernetRelaxation], GradientStrategy]] = {
     "darts": lambda mixed: Darts(BLOCKS, mixed, DartsSettings(0.05, 120)),
     "snas": lambda mixed: Snas(BLOCKS, mixed, np.random.default_rng(1), SnasSettings(0.05, 120)),
     "proxyless": lambda mixed: Proxyless(BLOCKS, mixed, np.random.default_rng(1), DartsSettings(0.05, 120)),
+    "dsnas": lambda mixed: Dsnas(BLOCKS, mixed, np.random.default_rng(1), DartsSettings(0.05, 120)),
 }
 
 
@@ -76,3 +80,13 @@ def test_a_search_by_gradient_on_the_supernet_finds_the_branch_that_multiplies(n
     assert search.ask()[FM] == 1
     # From a half; Adam can move a logit by 120 · 0.05 at most.
     assert search.shares[FM][1] > 0.7
+
+
+def test_one_shot_on_the_supernet_ranks_the_branch_that_multiplies_first() -> None:
+    network = CtrNetwork(FIELDS, SPACE.limits, torch.Generator().manual_seed(1))
+    mixed = relaxation(network)
+    search = OneShot(BLOCKS, mixed, np.random.default_rng(1), OneShotSettings(120, num_ranked=40))
+    first = search.ask()
+    assert first[FM] == 1
+    without = (*first[:FM], 0, *first[FM + 1 :])
+    assert mixed.loss(first) < mixed.loss(without)
