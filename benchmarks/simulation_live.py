@@ -44,7 +44,7 @@ CHANGE = {"new brands": 0.5}
 WARM_BATCHES = 4  # greedy traffic from which the click model learns before anything is logged
 BATCH = 500
 LIVE_FACTOR = 1  # sessions served live for one that was logged
-ESTIMATORS = ("DR", "IPS", "SNIPS", "DM", "Switch-DR", "DRos", "RIPS", "Cascade-DR", "SIPS")
+ESTIMATORS = ("DR", "IPS", "SNIPS", "DM", "Switch-DR", "DRos", "RIPS", "Cascade-DR", "SIPS", "PI")
 
 
 @dataclass(frozen=True, slots=True)

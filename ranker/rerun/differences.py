@@ -16,15 +16,21 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ranker.explanation import price
-from ranker.replay.marginals import position_marginals
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from ranker.rerun.alike import Alike
     from ranker.rerun.captured_log import Captured
     from ranker.slate import Decision, RankRequest
 
     Floats: TypeAlias = NDArray[np.float64]
+    Ints: TypeAlias = NDArray[np.int64]
+
+# The requests of the last two steps: with the policy's scores, and with its limits too.
+Asked: TypeAlias = "tuple[RankRequest, RankRequest]"
 
 # Attention that moves less than this is rounding of the solver.
 LEAST_MOVE = 1e-6
@@ -41,13 +47,16 @@ class Cause(StrEnum):
     DISPLACED = "displaced"  # nothing of its own changed: others took or left its place
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """How much more attention a candidate gets, and why."""
+CAUSES = tuple(Cause)
+_CODE = {cause: code for code, cause in enumerate(CAUSES)}
 
-    candidate_id: str
-    attention: float
-    cause: Cause
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moves:
+    """How much more attention candidates get at each of the four steps, and why."""
+
+    attention: Floats  # (4, B, n), 0 where the move is rounding
+    causes: Ints  # (4, B, n), places in CAUSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,38 +69,23 @@ class Steps:
     changed: Decision  # and its limits
 
 
-def marginals(decision: Decision) -> Floats:
-    """Returns P(candidate i at position j) `(n, k)`, exploration included."""
-    return position_marginals(
-        np.array(decision.slates), np.array(decision.probabilities), len(decision.candidate_ids),
-        decision.exploration_ratio,
-    )  # fmt: skip
+def moves(alike: Alike, tables: Sequence[Floats], steps: Sequence[Steps], asked: Sequence[Asked]) -> Moves:
+    """Returns what moved between the steps of a group.
 
-
-def moves(captured: Captured, steps: Steps, requests: tuple[RankRequest, RankRequest]) -> list[Move]:
-    """Returns every candidate that moved in some step; `requests` are those of the last two steps."""
-    logged = position_marginals(
-        captured.slates, captured.probabilities, len(captured.ctr), captured.exploration_ratio
-    )
-    attention = [
-        table @ captured.attention
-        for table in (
-            logged,
-            *(marginals(d) for d in (steps.same, steps.explored, steps.rescored, steps.changed)),
-        )
-    ]
-    causes = (
-        np.full(len(captured.ctr), Cause.CODE, object),
-        np.full(len(captured.ctr), Cause.EXPLORATION, object),
-        _own_or_price(steps.explored, steps.rescored, requests[0]),
-        _limit_or_price(steps.rescored, steps.changed, requests),
-    )
-    ids = captured.request.candidates.ids
-    return [
-        Move(ids[i], float(after[i] - before[i]), Cause(cause[i]))
-        for (before, after), cause in zip(pairwise(attention), causes, strict=True)
-        for i in np.flatnonzero(np.abs(after - before) > LEAST_MOVE).tolist()
-    ]
+    `tables` are P(candidate at position) `(B, n, k)` as logged and at each of the four steps; `asked` are
+    the requests of the last two steps.
+    """
+    attention = [(table @ alike.attention[:, :, None])[:, :, 0] for table in tables]
+    change = np.array([after - before for before, after in pairwise(attention)])
+    change[np.abs(change) <= LEAST_MOVE] = 0.0
+    causes = np.empty(change.shape, np.int64)
+    causes[0], causes[1] = _CODE[Cause.CODE], _CODE[Cause.EXPLORATION]
+    # A candidate's cause is asked for only where something moved.
+    for b in np.flatnonzero(change[2].any(axis=1)).tolist():
+        causes[2, b] = _own_or_price(steps[b].explored, steps[b].rescored, asked[b][0])
+    for b in np.flatnonzero(change[3].any(axis=1)).tolist():
+        causes[3, b] = _limit_or_price(steps[b].rescored, steps[b].changed, asked[b])
+    return Moves(change, causes)
 
 
 def changed_creatives(captured: Captured, changed: Decision) -> int:
@@ -105,26 +99,24 @@ def changed_creatives(captured: Captured, changed: Decision) -> int:
     )
 
 
-def _own_or_price(before: Decision, after: Decision, request: RankRequest) -> NDArray[np.object_]:
+def _own_or_price(before: Decision, after: Decision, request: RankRequest) -> Ints:
     """Returns the larger part of the change of each reduced value, cᵢ − Σ_q λ_q·M_qi."""
     value = (np.array(after.ctr) - np.array(before.ctr)) * request.candidates.bids
     change = price(after, request) - price(before, request)
     return _larger(value, change)
 
 
-def _limit_or_price(
-    before: Decision, after: Decision, requests: tuple[RankRequest, RankRequest]
-) -> NDArray[np.object_]:
+def _limit_or_price(before: Decision, after: Decision, requests: Asked) -> Ints:
     old, new = ({c.name: c.limit for c in request.constraints} for request in requests)
     touched = [q for q, c in enumerate(requests[0].constraints) if new.get(c.name) != old[c.name]]
     spoken_of = (requests[0].constraint_weights[touched] != 0).any(axis=0)
     change = price(after, requests[1]) - price(before, requests[0])
     causes = _larger(np.zeros(len(change)), change)
-    causes[np.broadcast_to(spoken_of, causes.shape)] = Cause.CONSTRAINT
+    causes[np.broadcast_to(spoken_of, causes.shape)] = _CODE[Cause.CONSTRAINT]
     return causes
 
 
-def _larger(value: Floats, price: Floats) -> NDArray[np.object_]:
-    causes = np.where(np.abs(value) >= np.abs(price), Cause.SCORE, Cause.DUAL_PRICE).astype(object)
-    causes[(np.abs(value) <= LEAST_MOVE) & (np.abs(price) <= LEAST_MOVE)] = Cause.DISPLACED
+def _larger(value: Floats, price: Floats) -> Ints:
+    causes = np.where(np.abs(value) >= np.abs(price), _CODE[Cause.SCORE], _CODE[Cause.DUAL_PRICE])
+    causes[(np.abs(value) <= LEAST_MOVE) & (np.abs(price) <= LEAST_MOVE)] = _CODE[Cause.DISPLACED]
     return causes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ranker.errors import InvalidInputError
+from ranker.replay.diagnostics import answerable, diagnose
 from ranker.replay.evaluation import Estimate, evaluate
 from ranker.replay.intervals import Interval
 from ranker.replay.logged_batch import WeightedRows
@@ -112,6 +113,7 @@ def _judged(
     return PolicyJudgement(
         name,
         {each.estimator: _scaled(each, per_request) for each in found.values()}
+        | {"PI": _pseudo_inverse(rows.rewards, columns[f"additive:{name}"], request, level)}
         | {HEADLINE: replace(_scaled(found[HEADLINE], per_request), interval=_bootstrap(worth, level))},
         _change("all", change, level),
         tuple(sorted(changes, key=lambda each: -each.value)),
@@ -134,6 +136,30 @@ def _by_slate(
     whole = evaluate(accumulate(slates), np.random.default_rng(SEED), level=level, with_model=False)
     found = {"RIPS": cascade["IPS"], "Cascade-DR": cascade["DR"], "SIPS": whole["IPS"]}
     return {label: replace(each, estimator=label) for label, each in found.items()}
+
+
+def _pseudo_inverse(rewards: Floats, weights: Floats, request: NDArray[np.int64], level: float) -> Estimate:
+    """Returns 1/n·Σᵢ wᵢrᵢ of whole slates, per request.
+
+    The weights may be negative: what a log can answer is told by their sizes, their mean by their signs.
+    """
+    worth = np.bincount(request, rewards).astype(np.float64)
+    by_slate = np.empty(len(worth))
+    by_slate[request] = weights
+    diagnostics = replace(
+        diagnose(worth, np.abs(by_slate)),
+        mean_weight=float(by_slate.mean()),
+        mean_weight_error=float(by_slate.std() / np.sqrt(len(worth))),
+    )
+    terms = by_slate * worth
+    return Estimate(
+        "PI",
+        float(terms.mean()),
+        _bootstrap(terms, level),
+        level,
+        diagnostics,
+        *answerable(diagnostics),
+    )
 
 
 def _change(name: str, change: Floats, level: float) -> Change:

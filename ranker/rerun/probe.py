@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from ranker.rerun.answering import as_scored
 from ranker.rerun.captured_log import Flaws, read_captured
-from ranker.rerun.chunk import as_scored
 from ranker.rerun.frontier import NUM_DRAWS, SHARES, Frontier, Sensitivity, frontier, sensitivity
 from ranker.rerun.judgement import SEED, weighted, worth_by_request
 from ranker.rerun.predictions import Calibration, Curves, calibration, curves

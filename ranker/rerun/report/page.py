@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ranker.rerun.rerun import Rerun
 
 
-SHOWN = (HEADLINE, "IPS", "SNIPS", "Switch-DR", "DRos", "RIPS", "Cascade-DR", "SIPS")
+SHOWN = (HEADLINE, "IPS", "SNIPS", "Switch-DR", "DRos", "RIPS", "Cascade-DR", "SIPS", "PI")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

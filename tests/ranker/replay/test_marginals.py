@@ -108,3 +108,18 @@ def test_without_exploration_nothing_stands_below_what_is_never_begun() -> None:
     worth = np.array([[4.0, 1.0], [2.0, 3.0], [1.0, 5.0]])
     # 0 always stands first: 4 + 0.75·3 + 0.25·5 from the top, then nothing after 1.
     np.testing.assert_allclose(worth_below((SLATES, SHARES), worth, 0.0, np.array([1, 0])), [7.5, 0.0, 0.0])
+
+
+def test_many_mixtures_at_once_are_each_as_alone() -> None:
+    rng = np.random.default_rng(5)
+    slates = np.array([[rng.permutation(5)[:3] for _ in range(2)] for _ in range(7)])
+    shares, ratios = rng.dirichlet(np.ones(2), 7), rng.uniform(0, 0.5, 7)
+    shown, worth = np.array([rng.permutation(5)[:3] for _ in range(7)]), rng.random((7, 5, 3))
+    marginals = position_marginals(slates, shares, 5, ratios)
+    begun = cascade_propensities((slates, shares), 5, ratios, shown)
+    below = worth_below((slates, shares), worth, ratios, shown)
+    for b in range(7):
+        mixture, ratio = (slates[b], shares[b]), float(ratios[b])
+        np.testing.assert_allclose(marginals[b], position_marginals(*mixture, 5, ratio), atol=1e-15)
+        np.testing.assert_allclose(begun[b], cascade_propensities(mixture, 5, ratio, shown[b]), atol=1e-15)
+        np.testing.assert_allclose(below[b], worth_below(mixture, worth[b], ratio, shown[b]), atol=1e-14)

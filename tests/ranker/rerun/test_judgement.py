@@ -20,6 +20,7 @@ def columns(target, baseline=0.0):
         "segment": np.array(["a"] * 4),
         "target:t": np.array(target),
         "baseline:t": np.full(4, baseline),
+        "additive:t": np.array([0.5, 0.5, -0.25, -0.25]),
         "cascade:t": np.array([1.0, 0.5, 2.0, 0.25]),
         "slate:t": np.array([0.5, 0.5, 0.25, 0.25]),
         "cascade_logged:t": np.full(4, baseline),
@@ -40,9 +41,10 @@ def test_values_are_per_request_by_hand():
 
 def test_beginnings_and_whole_slates_have_weights_of_their_own_by_hand():
     estimates = judge_policies(columns([0.5, 0.5, 0.25, 0.5]), ("t",)).policy("t").estimates
-    # RIPS: (1·2 + 0.25·4) / 2; SIPS: (0.5·2 + 0.25·4) / 2
+    # RIPS: (1·2 + 0.25·4) / 2; SIPS: (0.5·2 + 0.25·4) / 2; PI: (0.5·2 − 0.25·4) / 2
     assert estimates["RIPS"].value == estimates["Cascade-DR"].value == pytest.approx(1.5)
     assert estimates["SIPS"].value == pytest.approx(1.0)
+    assert estimates["PI"].value == pytest.approx(0.0)
 
 
 def test_a_log_foretells_a_looser_limit(tmp_path):
@@ -58,7 +60,7 @@ def test_a_log_foretells_a_looser_limit(tmp_path):
         assert truth in judged.estimates[name].interval
     assert {change.name for change in judged.segments} == {"device 1", "device 2"}
     # With one position, its beginning and the slate are the same thing.
-    for other, same in (("RIPS", "IPS"), ("SIPS", "IPS"), ("Cascade-DR", "DR")):
+    for other, same in (("RIPS", "IPS"), ("SIPS", "IPS"), ("Cascade-DR", "DR"), ("PI", "IPS")):
         assert judged.estimates[other].value == pytest.approx(judged.estimates[same].value)
 
 
@@ -68,7 +70,7 @@ def test_the_policy_that_logged_is_worth_what_was_logged(tmp_path):
     write_log(tmp_path, two, ratio=0.3, clicks=lambda d: float(rng.random() < d.shown[0].ctr))
     found = rerun_log(tmp_path / "log", bench(RerunPolicy("same")))
     judged = judge_policies(found.columns, ("same",))
-    for name in ("IPS", "RIPS", "SIPS"):
+    for name in ("IPS", "RIPS", "SIPS", "PI"):
         assert judged.policy("same").estimates[name].value == pytest.approx(judged.logged_value)
     np.testing.assert_allclose(found.columns["cascade:same"], 1.0)
 
