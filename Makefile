@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-kills bench-simulation bench-answerable bench-live bench-nas bench-supernet bench-nas-quality clean
+.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-kills bench-simulation bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -42,6 +42,8 @@ bench-nas: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.nas_tables --table $(DATA)/nas_bench_201/nas_bench_201.npz --docs docs
 bench-supernet: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.supernet $(FLAGS)
+bench-ladder: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ladder $(FLAGS)
 bench-nas-quality: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.nas_quality $(if $(DATA),--data $(DATA)) $(FLAGS)
 bench-attention: .venv/dev.stamp
