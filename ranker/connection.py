@@ -50,6 +50,19 @@ def connect(
     """Opens a channel; without `security` it is in the clear."""
     if security is None:
         return grpc.insecure_channel(address, options)
+    return grpc.secure_channel(address, _credentials(security), options)
+
+
+def connect_async(
+    address: str, security: Security | None = None, options: Sequence[tuple[str, int | str]] | None = None
+) -> grpc.aio.Channel:
+    """Opens a channel of the running event loop."""
+    if security is None:
+        return grpc.aio.insecure_channel(address, options)
+    return grpc.aio.secure_channel(address, _credentials(security), options)
+
+
+def _credentials(security: Security) -> grpc.ChannelCredentials:
     credentials = grpc.ssl_channel_credentials(
         _read("root_certificates", security.root_certificates),
         _read("key", security.key),
@@ -60,7 +73,7 @@ def connect(
         credentials = grpc.composite_channel_credentials(
             credentials, grpc.access_token_call_credentials(token.decode().strip())
         )
-    return grpc.secure_channel(address, credentials, options)
+    return credentials
 
 
 def _read(name: str, path: Path | None) -> bytes | None:

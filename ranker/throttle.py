@@ -39,18 +39,20 @@ class Throttle:
         self._num_let_in = 0.0
 
     def sends(self) -> bool:
-        """Counts a call; says whether to send it."""
+        """Says whether to send a call: one that is not counts now, one that is once its end is known."""
         with self._lock:
             self._forget()
             sent = float(self._rng.random()) >= self._probability()
-            self._num_calls += 1.0
+            if not sent:
+                self._num_calls += 1.0
             return sent
 
     def learn(self, refused: bool) -> None:
         """Counts what became of a call that was sent; refused is what the server had no room for."""
-        if not refused:
-            with self._lock:
-                self._forget()
+        with self._lock:
+            self._forget()
+            self._num_calls += 1.0
+            if not refused:
                 self._num_let_in += 1.0
 
     def _probability(self) -> float:
