@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-kills bench-simulation bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder clean
+.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-kills bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -68,7 +68,10 @@ bench-kills: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.kills --home var/serve --store sqlite
 	$(BIN)/python -m benchmarks.kills --home var/serve --store postgres
 bench-simulation: .venv/dev.stamp
-	$(BIN)/python -m benchmarks.simulation --data $(DATA)
+	$(BIN)/python -m benchmarks.simulation
+
+bench-fidelity: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.simulation_fidelity --data $(DATA)
 bench-answerable: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.replay_answerable
 bench-live: .venv/dev.stamp

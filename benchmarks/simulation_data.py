@@ -25,6 +25,8 @@ SEGMENTS = tuple(
     for line in ("wired", "mobile line")
     for slot in ("top banner", "other banner")
 )
+BID_LOG = "ipinyou_2259_bidlog/test.log.txt"
+_HOUR, _PAID = 2, 23
 CRITEO_ROWS, CRITEO_DAYS = 16_470_000, 30
 
 
@@ -86,6 +88,12 @@ def read_test_prices(data: Path) -> Floats:
     rows = np.loadtxt(data / "ipinyou_rlb_auction" / "2997.test.theta.txt")
     prices: Floats = rows[:, 1].astype(np.float64)
     return prices
+
+
+def read_pay_prices(data: Path) -> tuple[Ints, Floats]:
+    """Returns the hours and the paid prices `(n,)` of campaign 2259's test period, from its raw log."""
+    rows = [line.split("\t") for line in (data / BID_LOG).read_text(encoding="utf-8").splitlines()]
+    return np.array([int(row[_HOUR]) for row in rows]), np.array([float(row[_PAID]) for row in rows])
 
 
 def halves(num_rows: int, seed: int, share: float = 1 / 3) -> Any:
