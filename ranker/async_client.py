@@ -22,7 +22,7 @@ from ranker.connection import connect_async
 from ranker.errors import OverloadedError
 from ranker.hedging import is_final
 from ranker.serving.answer_conversion import answer_from_proto
-from ranker.serving.request_conversion import PRIORITY_HEADER, request_to_proto
+from ranker.serving.request_conversion import rank_headers, request_to_proto
 from ranker.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class AsyncRankerClient:
         refused = False
         try:
             with our_errors():
-                response = await self._hedged(request_to_proto(request), ((PRIORITY_HEADER, priority),))
+                response = await self._hedged(request_to_proto(request), rank_headers(request, priority))
                 return answer_from_proto(response)
         except OverloadedError:
             refused = True

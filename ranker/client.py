@@ -29,7 +29,7 @@ from ranker.connection import connect
 from ranker.errors import OverloadedError, RankerError
 from ranker.hedging import hedged
 from ranker.serving.answer_conversion import Answer, answer_from_proto
-from ranker.serving.request_conversion import PRIORITY_HEADER, request_to_proto
+from ranker.serving.request_conversion import rank_headers, request_to_proto
 from ranker.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class RankerClient:
             raise OverloadedError(
                 "server", "not called", "has just refused many calls: try again later", HELD_BACK_SECONDS
             )
-        metadata = ((PRIORITY_HEADER, priority),)
+        metadata = rank_headers(request, priority)
         refused = False
         try:
             with our_errors():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ranker.errors import InvalidInputError, RankerError
 from ranker.model_choice import ModelChoice
 from ranker.pipeline import rank
+from ranker.step_choice import StepChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ class Decider:
         self._settings = settings
         self._capture_ratio = capture_ratio
         self._models = models or ModelChoice()
+        self._steps = StepChoice()
         self._saw = saw  # is told of each decision that is kept; may neither wait nor raise
 
     def decide(self, request: RankRequest, timer: StageTimer) -> Decision:
@@ -54,14 +56,17 @@ class Decider:
         snapshot = self._current_snapshot()
         pinned = self._models.pinned(request, snapshot, timer.seconds_left())
         try:
-            decision = rank(pinned, snapshot, self._settings, timer)
+            plan = self._steps.plan(request, pinned, snapshot, timer.seconds_left)
+            decision = rank(pinned, snapshot, self._settings, timer, plan)
         except RankerError:
             # A retry is answered even where its model or schema is no longer served.
             stored = self._store.find_decision(request.request_id)
             if stored is None or stored.request_hash != request.content_hash:
                 raise
             return stored
-        self._models.scored(pinned, snapshot, timer.seconds["score"])
+        if plan.ctr is None:
+            self._models.scored(pinned, snapshot, timer.seconds["score"])
+        self._steps.learn(pinned, decision, timer.seconds)
         if request.mode.no_log:
             return decision
         captured = request if is_captured(request.request_id, self._capture_ratio) else None
@@ -73,3 +78,11 @@ class Decider:
         if self._saw is not None and answered is decision:
             self._saw(request, decision, snapshot)
         return answered
+
+    def answered(self, num_candidates: int, timer: StageTimer) -> None:
+        """Learns from what an answer took until it had left."""
+        stages = timer.seconds
+        if "solve" in stages:  # not so where a retry was answered from the log
+            rest = timer.elapsed() - stages["score"]
+            self._models.answered(num_candidates, rest)
+            self._steps.answered(num_candidates, rest - stages["solve"])

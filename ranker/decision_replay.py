@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ranker.degradation import Plan, Step
 from ranker.errors import NotFoundError, StateError
 from ranker.events.codec import decode, encode
 from ranker.pipeline import rank
@@ -55,7 +56,8 @@ class DecisionReplay:
     def replay(self, decision_id: str) -> ReplayedDecision:
         """Recomputes one decision.
 
-        The attention curve is the one in the decision, which holds it whole.
+        The attention curve is the one in the decision, which holds it whole, and so are scores that did not
+        come from a model.
 
         Raises:
           NotFoundError: no such decision is stored, or a version of it is no longer kept.
@@ -67,7 +69,7 @@ class DecisionReplay:
         snapshot = self._snapshot_of(logged)
         settings = replace(self._settings, exploration_ratio=logged.exploration_ratio)
         answer = replace(
-            rank(request, snapshot, settings, StageTimer()),
+            rank(request, snapshot, settings, StageTimer(), plan_of(logged)),
             created_at=logged.created_at,
             stage_seconds=logged.stage_seconds,
             attention_version=logged.attention_version,
@@ -86,6 +88,13 @@ class DecisionReplay:
                 "decision_id", decision_id, "its request was not captured: see the setting capture_ratio"
             )
         return logged, request
+
+
+def plan_of(logged: Decision) -> Plan:
+    """Returns how the decision was made, without its clock."""
+    step = Step(logged.degradation)
+    known = step in (Step.LAST_SCORES, Step.UNCONSTRAINED)
+    return Plan(step, np.array(logged.ctr) if known else None, None, logged.solver_rounds)
 
 
 def _differences(name: str, logged: object, recomputed: object) -> Iterator[Difference]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ranker.decision_replay import plan_of
 from ranker.pipeline import rank, request_rng
 from ranker.replay.marginals import position_marginals
 from ranker.stages import StageTimer
@@ -93,7 +94,8 @@ def _gain_without(replayed: ReplayedDecision, dropped: Collection[int]) -> float
         constraints=tuple(request.constraints[q] for q in kept),
         constraint_weights=request.constraint_weights[kept],
     )
-    answer = rank(loosened, replayed.snapshot, replayed.settings, StageTimer())
+    plan = plan_of(replayed.logged)
+    answer = rank(loosened, replayed.snapshot, replayed.settings, StageTimer(), plan)
     return answer.expected_objective - replayed.recomputed.expected_objective
 
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ranker.degradation import FULL, solved_by_plan
 from ranker.errors import InvalidInputError, RankerError
 from ranker.exploration import ExploredMixture
-from ranker.question import Question, question_of, signs_of, solved, solved_together
+from ranker.question import Question, question_of, signs_of, solved_together
 from ranker.rollout.plan import Assignment
 from ranker.slate import ConstraintReport, Creative, Decision, ShownAd
 from ranker.solver import Settings as SolverSettings
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ranker.creatives import Selection
+    from ranker.degradation import Plan
     from ranker.scoring.schema import FeatureSchema
     from ranker.slate import Constraint, Floats, RankRequest
     from ranker.snapshot import Snapshot
@@ -69,6 +71,7 @@ class _Policy:
     question: Question
     solution: Solution
     mixture: ExploredMixture
+    solver_rounds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class _Served:
     creatives: _Creatives
     context: dict[str, int]
     stage_seconds: dict[str, float]
+    degradation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,14 @@ def request_rng(draw_key: bytes, request_id: str, experiment: str = "") -> np.ra
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
 
 
-def rank(request: RankRequest, snapshot: Snapshot, settings: PipelineSettings, timer: StageTimer) -> Decision:
-    """Answers one request from one snapshot; pure but for the clocks.
+def rank(
+    request: RankRequest,
+    snapshot: Snapshot,
+    settings: PipelineSettings,
+    timer: StageTimer,
+    plan: Plan = FULL,
+) -> Decision:
+    """Answers one request from one snapshot as planned; pure but for the clocks.
 
     Raises:
       InvalidInputError: features or context do not fit the schema.
@@ -110,17 +120,19 @@ def rank(request: RankRequest, snapshot: Snapshot, settings: PipelineSettings, t
       StateError: creatives are asked for and none are served.
     """
     context = _checked_context(request, snapshot)
-    scores = _score(request, snapshot, context)
+    scores = _score(request, snapshot, context, plan.ctr)
     timer.lap("score")
     question = _question(request, scores, settings)
-    policy = _answer(question, solved(question, settings.solver))
+    solution, solver_rounds = solved_by_plan(question, settings.solver, plan)
+    policy = _answer(question, solution, solver_rounds)
     timer.lap("solve")
     rng = request_rng(settings.draw_key, request.request_id, scores.experiment)
     slate = policy.mixture.draw(rng)
     timer.lap("draw")
     creatives = _creatives(request, snapshot, slate, context, rng)
     timer.lap("creatives")
-    return _decision(request, scores, policy, _Served(slate, creatives, context, dict(timer.seconds)))
+    served = _Served(slate, creatives, context, dict(timer.seconds), plan.step)
+    return _decision(request, scores, policy, served)
 
 
 def rank_many(
@@ -188,10 +200,14 @@ def _check_creatives(request: RankRequest, snapshot: Snapshot, context: dict[str
             selector.check(space_id, context)
 
 
-def _score(request: RankRequest, snapshot: Snapshot, context: dict[str, int]) -> _Scores:
+def _score(
+    request: RankRequest, snapshot: Snapshot, context: dict[str, int], known_ctr: Floats | None = None
+) -> _Scores:
     candidates, features = request.candidates, request.context
     assigned = Assignment("")
-    if candidates.ctr is not None:
+    if known_ctr is not None:
+        ctr, version = known_ctr, ""
+    elif candidates.ctr is not None:
         ctr, version = candidates.ctr, ""
     else:
         if not request.model_version:
@@ -220,9 +236,10 @@ def _question(request: RankRequest, scores: _Scores, settings: PipelineSettings)
     return question_of(request, scores.value, scores.attention, ratio)
 
 
-def _answer(question: Question, solution: Solution) -> _Policy:
+def _answer(question: Question, solution: Solution, solver_rounds: tuple[int, ...] = ()) -> _Policy:
     n, ratio = question.num_candidates, question.exploration_ratio
-    return _Policy(question, solution, ExploredMixture(solution.slates, solution.probabilities, n, ratio))
+    mixture = ExploredMixture(solution.slates, solution.probabilities, n, ratio)
+    return _Policy(question, solution, mixture, solver_rounds)
 
 
 def _creatives(
@@ -289,6 +306,8 @@ def _decision(request: RankRequest, scores: _Scores, policy: _Policy, served: _S
         stage_seconds=served.stage_seconds,
         experiment=scores.experiment,
         arm=scores.arm,
+        degradation=served.degradation,
+        solver_rounds=policy.solver_rounds,
     )
 
 

@@ -34,6 +34,11 @@ class Question:
         """Returns n."""
         return int(self.problem["value"].shape[0])
 
+    @property
+    def num_positions(self) -> int:
+        """Returns k."""
+        return int(self.problem["value"].shape[1] if self.positioned else self.problem["attention"].size)
+
 
 def question_of(request: RankRequest, value: Floats, attention: Floats, ratio: float) -> Question:
     """Asks for the mixture that is worth most where candidates are worth `value` `(n,)`."""
@@ -61,11 +66,11 @@ def question_of(request: RankRequest, value: Floats, attention: Floats, ratio: f
     return Question(limits, uniform, problem, positioned, ratio)
 
 
-def solved(question: Question, settings: Settings) -> Solution:
+def solved(question: Question, settings: Settings, warm_start: Solution | None = None) -> Solution:
     """Returns the solver's answer to one question."""
     if question.positioned:
-        return solve_positioned(PositionedProblem(**question.problem), settings)
-    return solve(SlateProblem(**question.problem), settings)
+        return solve_positioned(PositionedProblem(**question.problem), settings, warm_start=warm_start)
+    return solve(SlateProblem(**question.problem), settings, warm_start=warm_start)
 
 
 def solved_together(

@@ -135,6 +135,14 @@ class Candidates:
                 raise InvalidInputError(f"candidates.ctr[{i}]", float(self.ctr[i]), "must lie in [0, 1]")
 
 
+class Degradation(StrEnum):
+    """What a caller accepts where the deadline leaves no time for the full answer."""
+
+    NONE = "none"  # the best model and the solver's optimum, or OverloadedError at once
+    SMALLER_MODEL = "smaller_model"  # a model with less to compute, a search that is cut short
+    ANY = "any"  # also the last known scores, and in the end an order that knows no limits
+
+
 @dataclass(frozen=True, slots=True)
 class Mode:
     """How this one request wants to be treated; the defaults are those of live traffic."""
@@ -142,6 +150,7 @@ class Mode:
     no_exploration: bool = False  # serve the optimal mixture without the exploration share
     no_log: bool = False  # a dry run: the decision is not stored and takes no outcomes
     no_default_reward: bool = False  # silence about this decision is not a reward of 0 (replayed traffic)
+    degradation: Degradation = Degradation.SMALLER_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +285,8 @@ class Decision:
     attention_version: str = ""  # of the service's default curve; "": the request brought its own
     experiment: str = ""  # of the model's rollout, part of the draw's seed; "": in none
     arm: str = ""
+    degradation: str = ""  # what was given up to be in time: a `ranker.degradation.Step`
+    solver_rounds: tuple[int, ...] = ()  # step limits of a search that the deadline cut short
 
 
 def _no_duplicates(name: str, values: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from ranker.errors import RankerError, StateError
-from ranker.slate import Basis, Candidates, Constraint, Context, Mode, RankRequest, Relation
+from ranker.slate import Basis, Candidates, Constraint, Context, Degradation, Mode, RankRequest, Relation
 from ranker.slate_rules import SlateRules
 
 if TYPE_CHECKING:
@@ -41,7 +41,12 @@ def encode_request(request: RankRequest) -> bytes:
             for c in request.constraints
         ],
         "constraint_weights": _array(request.constraint_weights),
-        "mode": [mode.no_exploration, mode.no_log, mode.no_default_reward],
+        "mode": [
+            mode.no_exploration,
+            mode.no_log,
+            mode.no_default_reward,
+            mode.degradation.value,
+        ],
         "unit_id": request.unit_id,
         "rules": None if rules is None else [rules.groups, rules.caps, rules.pinned],
     }
@@ -84,7 +89,7 @@ def _request(content: dict[str, Any]) -> RankRequest:
         constraint_weights=_read(content["constraint_weights"]),
         attention=attention,
         model_version=content["model_version"],
-        mode=Mode(*content["mode"]),
+        mode=Mode(*content["mode"][:3], *map(Degradation, content["mode"][3:])),
         content_hash=content["content_hash"],
         unit_id=content.get("unit_id", ""),
         rules=None if rules is None else SlateRules(*map(tuple, rules)),

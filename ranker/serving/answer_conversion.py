@@ -33,6 +33,7 @@ class Answer:
     exploration_ratio: float
     stage_seconds: dict[str, float]
     attention_version: str
+    degradation: str  # what was given up to be in time
     experiment: str  # of the model's rollout; "": in none
     arm: str
 
@@ -54,6 +55,7 @@ def answer_to_proto(decision: Decision, stage_seconds: Mapping[str, float]) -> r
         exploration_ratio=decision.exploration_ratio,
         stage_seconds=stage_seconds,
         attention_version=decision.attention_version,
+        degradation=decision.degradation,
         experiment=decision.experiment,
         arm=decision.arm,
     )
@@ -112,6 +114,7 @@ def answer_from_proto(message: ranker_pb2.RankResponse) -> Answer:
         exploration_ratio=message.exploration_ratio,
         stage_seconds=dict(message.stage_seconds),
         attention_version=message.attention_version,
+        degradation=message.degradation,
         experiment=message.experiment,
         arm=message.arm,
     )

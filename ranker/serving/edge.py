@@ -6,16 +6,18 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
 from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
+from ranker.degradation import Step
 from ranker.errors import InvalidInputError, OverloadedError
 from ranker.serving.access import refusing
 from ranker.serving.call_queue import Lane, Priority, at_once
-from ranker.serving.request_conversion import PRIORITY_HEADER
+from ranker.serving.request_conversion import DEGRADATION_HEADER, PRIORITY_HEADER
+from ranker.slate import Degradation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from ranker.serving.call_queue import CallQueue
     from ranker.serving.error_table import ErrorTable
     from ranker.serving.metrics import Metrics
+
+    _Answering = Callable[[bytes, grpc.ServicerContext], Any]
+    # Answers a call by the first argument, or refuses it.
+    _Admitting = Callable[[_Answering, bytes, grpc.ServicerContext], Any]
 
 PACKAGE = "/ads.ranker.v1."
 # The method whose callers are in a hurry.
@@ -61,7 +67,7 @@ class EdgeInterceptor(grpc.ServerInterceptor):
         self._draining = threading.Event()
         # By method, as gRPC asks for its handler with every call, also with those that it turns away.
         self._wrapped: dict[str, Any] = {}
-        self._ranks: dict[Priority, Any] = {}
+        self._ranks: dict[_Wishes, Any] = {}
         self._arrived: dict[str, Any] = {}
         self._refusals: dict[str, grpc.Status] = {}
 
@@ -90,25 +96,26 @@ class EdgeInterceptor(grpc.ServerInterceptor):
             # The calls before this one finish: the decision is made here, where a call is accepted.
             return refusing(handler, self._turn_away(method))
         if method == RANK:
-            return self._rank_handler(handler_call_details.invocation_metadata)
+            return self._rank_handler(handler, handler_call_details.invocation_metadata)
         return self._wrapped[method]
 
-    def _rank_handler(self, metadata: Any) -> Any:
+    def _rank_handler(self, handler: Any, metadata: Any) -> Any:
         """Returns the handler on the lane of the call's priority, or one that turns it away here and now."""
         try:
-            priority = _priority(metadata)
-            self._gate.check_arrival(priority)
+            wishes = _wishes(metadata)
+            self._gate.check_arrival(wishes.priority)
         except InvalidInputError as error:
             return self._refusal(error)
         except OverloadedError as error:
             self._metrics.shed.inc()
             return self._refusal(error)
-        if priority not in self._ranks:
-            wrapped = self._wrapped[RANK]
+        if wishes not in self._ranks:
+            wrapped = self._wrapped_handler(handler, RANK, self._gate.admitting(wishes.any_answer))
             behavior = partial(wrapped.unary_unary)
-            behavior.experimental_thread_pool = self._gate.queue.lanes[priority]  # type: ignore[attr-defined]
-            self._ranks[priority] = wrapped._replace(unary_unary=behavior)
-        return self._ranks[priority]
+            lane = self._gate.queue.lanes[wishes.priority]
+            behavior.experimental_thread_pool = lane  # type: ignore[attr-defined]
+            self._ranks[wishes] = wrapped._replace(unary_unary=behavior)
+        return self._ranks[wishes]
 
     def _refusal(self, error: RankerError) -> Any:
         """Returns a handler that refuses unread: as a stream, of which gRPC does not await the message."""
@@ -121,7 +128,7 @@ class EdgeInterceptor(grpc.ServerInterceptor):
         refuse.experimental_thread_pool = self._inline  # type: ignore[attr-defined]
         return grpc.stream_unary_rpc_method_handler(refuse)
 
-    def _wrapped_handler(self, handler: Any, method: str) -> Any:
+    def _wrapped_handler(self, handler: Any, method: str, admitting: _Admitting | None = None) -> Any:
         if handler.request_streaming:
             wrapped: Any = grpc.stream_unary_rpc_method_handler(
                 self._wrap(handler.stream_unary, method, lambda raw: self._decoded_stream(handler, raw)),
@@ -132,8 +139,7 @@ class EdgeInterceptor(grpc.ServerInterceptor):
         def answer(raw: bytes, context: grpc.ServicerContext) -> Any:
             return handler.unary_unary(self._decoded(handler, raw), context)
 
-        admission = self._gate.admission if method == RANK else None
-        behavior = answer if admission is None else partial(_admitted, admission, answer)
+        behavior = answer if admitting is None else partial(admitting, answer)
         return grpc.unary_unary_rpc_method_handler(
             self._wrap(behavior, method, lambda raw: raw), response_serializer=handler.response_serializer
         )
@@ -203,6 +209,13 @@ class Gate:
 
     queue: CallQueue
     admission: Admission | None  # None: every call is answered, in time or not
+    degraded: Admission | None = None  # of calls that accept any answer, by what the degraded ones take
+
+    def admitting(self, any_answer: bool) -> _Admitting | None:
+        """Returns what answers a call only where its deadline leaves time for it; None: all are answered."""
+        if any_answer:
+            return None if self.degraded is None else partial(_admitted, self.degraded, _is_degraded)
+        return None if self.admission is None else partial(_admitted, self.admission, _is_any)
 
     def check_arrival(self, priority: Priority) -> None:
         """Raises OverloadedError where there is no room for a call of that priority."""
@@ -215,19 +228,46 @@ class Gate:
             )
 
 
-def _priority(metadata: Any) -> Priority:
+class _Wishes(NamedTuple):
+    """What the headers of a call of Rank say."""
+
+    priority: Priority = Priority.NORMAL
+    any_answer: bool = False
+
+
+def _wishes(metadata: Any) -> _Wishes:
+    wishes = _Wishes()
     for key, value in metadata:
         if key == PRIORITY_HEADER:
             if value not in PRIORITIES:
                 raise InvalidInputError(PRIORITY_HEADER, value, f"must be one of {', '.join(PRIORITIES)}")
-            return PRIORITIES[value]
-    return Priority.NORMAL
+            wishes = wishes._replace(priority=PRIORITIES[value])
+        elif key == DEGRADATION_HEADER:
+            if value != Degradation.ANY:
+                raise InvalidInputError(DEGRADATION_HEADER, value, f"must be {Degradation.ANY}")
+            wishes = wishes._replace(any_answer=True)
+    return wishes
+
+
+def _is_any(_: Any) -> bool:
+    return True
+
+
+def _is_degraded(response: Any) -> bool:
+    return response.degradation in (Step.LAST_SCORES, Step.UNCONSTRAINED)
 
 
 def _admitted(
-    admission: Admission, answer: Callable[[bytes, grpc.ServicerContext], Any], raw: bytes, context: Any
+    admission: Admission,
+    is_measured: Callable[[Any], bool],
+    answer: _Answering,
+    raw: bytes,
+    context: Any,
 ) -> Any:
-    """Answers, or raises OverloadedError where the caller would be gone before the answer."""
+    """Answers, or raises OverloadedError where the caller would be gone before the answer.
+
+    Answers that are measured tell how long the next one takes.
+    """
     with admission.admitted(context.time_remaining()):
         started = time.perf_counter()
         response = answer(raw, context)
@@ -236,7 +276,7 @@ def _admitted(
         def left() -> None:
             admission.observe(time.perf_counter() - started - spared)
 
-        if not context.add_callback(left):  # the caller is gone already
+        if is_measured(response) and not context.add_callback(left):  # the caller is gone already
             left()
         return response
 

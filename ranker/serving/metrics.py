@@ -83,6 +83,12 @@ class Metrics:
             "Requests that got a ladder's fastest model although not even that was predicted to be in time.",
             registry=r,
         )
+        self.degraded = Counter(
+            "adranker_degraded_answers",
+            "Answers that gave something up to be in time: smaller_model, last_scores, unconstrained.",
+            ["step"],
+            registry=r,
+        )
         self.violations = Counter(
             "adranker_constraint_violations",
             "Constraints that a mixture could not meet.",
@@ -127,6 +133,8 @@ class Metrics:
         self.solver_gap.observe(gap / max(abs(decision.objective_bound), 1e-300))
         self.solver_status.labels(decision.solver_status).inc()
         self.model_answers.labels(decision.model_version or "none").inc()
+        if decision.degradation:
+            self.degraded.labels(decision.degradation).inc()
         self.positions.inc(len(decision.shown))
         for report in decision.constraints:
             if not report.met:

@@ -12,7 +12,16 @@ import numpy as np
 from ads.ranker.v1 import event_pb2, ranker_pb2
 from ranker.errors import InvalidInputError
 from ranker.events.records import Outcome
-from ranker.slate import Basis, Candidates, Constraint, Context, Mode, RankRequest, Relation
+from ranker.slate import (
+    Basis,
+    Candidates,
+    Constraint,
+    Context,
+    Degradation,
+    Mode,
+    RankRequest,
+    Relation,
+)
 from ranker.slate_rules import FREE, SlateRules
 
 if TYPE_CHECKING:
@@ -22,6 +31,8 @@ if TYPE_CHECKING:
 
 # Callers say by this header how urgent a call of Rank is: low, normal (the default) or high.
 PRIORITY_HEADER = "adranker-priority"
+# And by this one that they accept any degraded answer, as `mode.degradation` of their message says.
+DEGRADATION_HEADER = "adranker-degradation"
 Number = TypeVar("Number", np.float32, np.int64)
 
 RELATIONS = {
@@ -33,6 +44,13 @@ BASES = {
     ranker_pb2.BASIS_ABSOLUTE: Basis.ABSOLUTE,
     ranker_pb2.BASIS_SHARE_OF_ATTENTION: Basis.SHARE_OF_ATTENTION,
 }
+DEGRADATIONS = {
+    ranker_pb2.DEGRADATION_UNSPECIFIED: Degradation.SMALLER_MODEL,
+    ranker_pb2.DEGRADATION_NONE: Degradation.NONE,
+    ranker_pb2.DEGRADATION_SMALLER_MODEL: Degradation.SMALLER_MODEL,
+    ranker_pb2.DEGRADATION_ANY: Degradation.ANY,
+}
+DEGRADATION_TO_PROTO = {degradation: number for number, degradation in DEGRADATIONS.items()}
 RELATION_TO_PROTO = {relation: number for number, relation in RELATIONS.items()}
 BASIS_TO_PROTO = {basis: number for number, basis in BASES.items()}
 
@@ -53,7 +71,7 @@ def request_from_proto(message: ranker_pb2.RankRequest) -> RankRequest:
         attention=np.array(message.attention) if message.attention else None,
         constraints=constraints,
         constraint_weights=_constraint_weights(message.constraint_weights, constraints),
-        mode=Mode(message.mode.no_exploration, message.mode.no_log, message.mode.no_default_reward),
+        mode=_mode(message.mode),
         content_hash=content_hash(message),
         unit_id=message.unit_id,
         rules=_rules(message.rules, message.candidates.ids) if message.HasField("rules") else None,
@@ -105,6 +123,13 @@ def _shaped(name: str, values: NDArray[Number], shape: tuple[int, int]) -> NDArr
             f"num_rows × num_columns = {shape[0]} × {shape[1]} values are announced",
         )
     return values.reshape(shape)
+
+
+def _mode(message: ranker_pb2.Mode) -> Mode:
+    if message.degradation not in DEGRADATIONS:
+        raise InvalidInputError("mode.degradation", message.degradation, "must lie in 0 … 3")
+    degradation = DEGRADATIONS[message.degradation]
+    return Mode(message.no_exploration, message.no_log, message.no_default_reward, degradation)
 
 
 def _constraint(index: int, message: ranker_pb2.Constraint) -> Constraint:
@@ -183,6 +208,14 @@ def outcome_from_proto(message: event_pb2.Outcome) -> Outcome:
     )
 
 
+def rank_headers(request: RankRequest, priority: str) -> tuple[tuple[str, str], ...]:
+    """Returns what the headers of a call of Rank say: all that is decided before its message is read."""
+    headers = ((PRIORITY_HEADER, priority),)
+    if request.mode.degradation is Degradation.ANY:
+        return (*headers, (DEGRADATION_HEADER, Degradation.ANY.value))
+    return headers
+
+
 def request_to_proto(request: RankRequest) -> ranker_pb2.RankRequest:
     """Writes a request; arrays travel as packed little-endian bytes."""
     message = ranker_pb2.RankRequest(
@@ -202,6 +235,7 @@ def request_to_proto(request: RankRequest) -> ranker_pb2.RankRequest:
             no_exploration=request.mode.no_exploration,
             no_log=request.mode.no_log,
             no_default_reward=request.mode.no_default_reward,
+            degradation=DEGRADATION_TO_PROTO[request.mode.degradation],
         ),
     )
     if request.constraints:

@@ -90,7 +90,6 @@ class _Parts:
     registry: Registry
     store: EventStore
     decider: Decider
-    models: ModelChoice
     replay: DecisionReplay
     gate: Gate
     tokens: TokenTable | None
@@ -196,7 +195,7 @@ class Server:
             ],
         )
         ranker_pb2_grpc.add_RankerServiceServicer_to_server(
-            RankerServicer(parts.decider, parts.metrics, parts.errors, parts.models), server
+            RankerServicer(parts.decider, parts.metrics, parts.errors), server
         )
         learner_pb2_grpc.add_LearnerServiceServicer_to_server(
             LearnerServicer(parts.store, settings.max_report_streams), server
@@ -241,9 +240,12 @@ def _parts(settings: ServerSettings) -> _Parts:
         registry,
         store,
         Decider(registry.current, store, pipeline, settings.capture_ratio, models, rollouts.saw),
-        models,
         DecisionReplay(store, DecisionVersions(home, registry.current).snapshot_of, pipeline),
-        Gate(CallQueue(settings.num_workers, settings.max_concurrent_calls), admission),
+        Gate(
+            CallQueue(settings.num_workers, settings.max_concurrent_calls),
+            admission,
+            Admission() if settings.admission else None,
+        ),
         None if settings.tokens is None else TokenTable(settings.tokens),
         rollouts,
     )

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from ranker.decision_replay import DecisionReplay
     from ranker.events.records import Outcome
     from ranker.events.store import EventStore
-    from ranker.model_choice import ModelChoice
     from ranker.serving.error_table import ErrorTable
     from ranker.serving.metrics import Metrics
     from ranker.serving.registry import Registry
@@ -47,9 +46,8 @@ MAX_BATCH = 1000
 class RankerServicer(ranker_pb2_grpc.RankerServiceServicer):
     """Ranks."""
 
-    def __init__(self, decider: Decider, metrics: Metrics, errors: ErrorTable, models: ModelChoice) -> None:
+    def __init__(self, decider: Decider, metrics: Metrics, errors: ErrorTable) -> None:
         self._decider = decider
-        self._models = models
         self._metrics = metrics
         self._errors = errors
 
@@ -57,7 +55,7 @@ class RankerServicer(ranker_pb2_grpc.RankerServiceServicer):
         """Answers one request."""
         timer = StageTimer(context.time_remaining())
         response = self._answer(request, timer)
-        left = partial(self._left, len(request.candidates.ids), timer)
+        left = partial(self._decider.answered, len(request.candidates.ids), timer)
         if not context.add_callback(left):  # the caller is gone already
             left()
         return response
@@ -76,10 +74,6 @@ class RankerServicer(ranker_pb2_grpc.RankerServiceServicer):
             results.append(self._result(item, StageTimer(None if left is None else left / waiting)))
             waiting -= 1
         return ranker_pb2.BatchRankResponse(results=results)
-
-    def _left(self, num_candidates: int, timer: StageTimer) -> None:
-        if "score" in timer.seconds:  # not so where a retry was answered from the log
-            self._models.answered(num_candidates, timer.elapsed() - timer.seconds["score"])
 
     def _result(self, message: ranker_pb2.RankRequest, timer: StageTimer) -> ranker_pb2.RankResult:
         try:

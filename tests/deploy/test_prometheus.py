@@ -40,7 +40,7 @@ def test_the_alerts_fire_when_they_should_and_only_then():
 def test_every_alert_has_a_test():
     alerts = re.findall(r"- alert: (\w+)", (DEPLOY / "prometheus" / "alerts.yml").read_text())
     tests = (DEPLOY / "prometheus" / "alerts_test.yml").read_text()
-    assert len(alerts) == 9
+    assert len(alerts) == 10
     assert [alert for alert in alerts if alert not in tests] == []
 
 
@@ -83,7 +83,7 @@ def test_a_real_prometheus_scrapes_the_server_and_notices_its_end(home, make_req
         wait_for(lambda: value(base, query) == 7.0)
         assert value(base, "adranker_events_decisions_total") == 7.0
         rules = wait_for(lambda: evaluated(base))
-        assert len(rules) == 9
+        assert len(rules) == 10
         assert {rule["health"] for rule in rules} == {"ok"}
         assert {rule["state"] for rule in rules} == {"inactive"}
         running.close()

@@ -5,7 +5,7 @@ import pytest
 
 from ranker.errors import StateError
 from ranker.events.request_codec import decode_request, encode_request
-from ranker.slate import Basis, Candidates, Constraint, Context, Mode, RankRequest, Relation
+from ranker.slate import Basis, Candidates, Constraint, Context, Degradation, Mode, RankRequest, Relation
 from ranker.slate_rules import SlateRules
 
 REQUEST = RankRequest(
@@ -27,7 +27,7 @@ REQUEST = RankRequest(
     constraint_weights=np.array([[1.0, 0.0, 1.0], [0.1, 0.2, 0.3]]),
     attention=np.array([1.0, 1 / 3]),
     model_version="m1",
-    mode=Mode(no_default_reward=True),
+    mode=Mode(no_default_reward=True, degradation=Degradation.ANY),
     content_hash="hash",
 )
 

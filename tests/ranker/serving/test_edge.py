@@ -136,5 +136,6 @@ def test_low_priority_is_turned_away_while_high_is_let_in():
     edge._gate.queue._waiting[Priority.HIGH].extend([lambda: None] * 20)  # of 40 places
     status = refused_here(edge, handler, ((PRIORITY_HEADER, "low"),))
     assert status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    chosen = edge.intercept_service(lambda _: handler, Details(RANK, ((PRIORITY_HEADER, "high"),)))
+    inner = grpc.unary_unary_rpc_method_handler(lambda raw, _: raw, request_deserializer=bytes)
+    chosen = edge.intercept_service(lambda _: inner, Details(RANK, ((PRIORITY_HEADER, "high"),)))
     assert chosen.unary_unary(b"message", Context(1.0)) == b"message"
