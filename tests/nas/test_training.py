@@ -1,4 +1,7 @@
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -165,3 +168,41 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
         assert torch.equal(first[name], second[name]), name
         # Sums of gradients in another order; Adam divides by their size, so that rounding of tiny ones shows.
         torch.testing.assert_close(first[name], weight, rtol=1e-3, atol=1e-4)
+
+
+def torchrun(folder: Path, device: str, num_processes: int) -> list[dict[str, torch.Tensor]]:
+    """Starts the worker as `torchrun` does and returns the weights of each process."""
+    options = ["--standalone", "--nproc-per-node", str(num_processes), "-m", "tests.nas.distributed_worker"]
+    command = [sys.executable, "-m", "torch.distributed.run", *options, str(folder), device]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr
+    return [torch.load(folder / str(rank), weights_only=True) for rank in range(num_processes)]
+
+
+def test_processes_that_torchrun_starts_learn_in_bfloat16_what_one_learns(tmp_path: Path) -> None:
+    first, second = torchrun(tmp_path, "cpu", 2)
+    network = supernet()
+    alone = training(TrainingSettings(epochs=1, batch_size=16, rate=0.01, mixed_precision=True))
+    alone.run()
+    losses = []
+    for weights in (first, alone._network.state_dict()):
+        network.load_state_dict(weights)
+        losses.append(log_loss(predict_logits(network, SPACE.limits, rows()), rows()))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    # As between precisions above: halves of a batch round elsewhere.
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert not torch.equal(first["table.weight"], supernet().state_dict()["table.weight"])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_cuda_device_learns_what_a_processor_learns(tmp_path: Path) -> None:
+    weights = torchrun(tmp_path, "cuda", torch.cuda.device_count())
+    losses = []
+    for device in ("cpu", "cuda"):
+        run = training(TrainingSettings(epochs=2, batch_size=16, rate=0.01, device=device))
+        run.run()
+        losses.append(log_loss(predict_logits(run._network, SPACE.limits, rows()), rows()))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    for others in weights[1:]:
+        assert all(torch.equal(weights[0][name], others[name]) for name in others)
