@@ -44,6 +44,8 @@ class Plan:
 FULL = Plan()
 # Of the time left, what a round may take if steps take as long as thought.
 ROUND_SHARE = 0.5
+# A search has that long even where no time is left: less would save nothing beside the rest of the answer.
+MIN_SECONDS = 5e-4
 # Before one was timed.
 STEP_SECONDS, STEP_SECONDS_PER_WEIGHT = 1e-6, 1e-9
 
@@ -105,7 +107,8 @@ def _solved_in_time(
     solution, num_steps = None, 0
     while True:
         left = seconds_left()
-        affordable = max(int(ROUND_SHARE * left / step_seconds), 1)
+        share = max(ROUND_SHARE * left, 0.0 if limits else MIN_SECONDS)
+        affordable = max(int(share / step_seconds), 1)
         limits.append(min(affordable, settings.max_num_steps - num_steps))
         solution = solved(question, replace(settings, max_num_steps=limits[-1]), solution)
         num_steps += solution.num_steps

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ranker import degradation
 from ranker.degradation import FULL, Plan, Step, solved_by_plan, sorted_by_value
 from ranker.question import Question, solved
 from ranker.solver import Settings, Status
@@ -26,12 +27,12 @@ def question(value, weights, limits, attention, prices=None) -> Question:
     return Question(problem["limits"], np.zeros(len(limits)), problem, False, 0.0)
 
 
-def hard(seed: int = 0) -> Question:
-    """Returns a problem of hundreds of steps whose best slate breaks its limits."""
-    rng = np.random.default_rng(seed)
-    weights = (rng.random((12, 300)) < 0.3) * rng.random((12, 300))
+def hard(n: int = 300) -> Question:
+    """Returns a problem of dozens of steps whose best slate breaks its limits."""
+    rng = np.random.default_rng(0)
+    weights = (rng.random((12, n)) < 0.3) * rng.random((12, n))
     attention = 1.0 / np.log2(np.arange(10) + 2.0)
-    return question(rng.lognormal(size=300), weights, np.full(12, 0.3), attention)
+    return question(rng.lognormal(size=n), weights, np.full(12, 0.3), attention)
 
 
 def same_bytes(first, second) -> bool:
@@ -97,7 +98,8 @@ def test_a_search_with_time_enough_is_the_one_without_a_deadline():
 
 
 @pytest.mark.parametrize("seconds", [[-1.0], [1e-5, -1.0], [3e-5, 2e-5, 2e-5, 15e-6, 1e-5, 1e-5, -1.0]])
-def test_a_search_that_is_cut_short_has_a_true_bound_and_can_be_repeated(seconds):
+def test_a_search_that_is_cut_short_has_a_true_bound_and_can_be_repeated(seconds, monkeypatch):
+    monkeypatch.setattr(degradation, "MIN_SECONDS", 0.0)
     asked, best = hard(), solved(hard(), SETTINGS)
     left = iter(seconds)
     answer, rounds = solved_by_plan(asked, SETTINGS, Plan(seconds_left=lambda: next(left, -1.0)))
@@ -108,6 +110,14 @@ def test_a_search_that_is_cut_short_has_a_true_bound_and_can_be_repeated(seconds
     again, same_rounds = solved_by_plan(asked, SETTINGS, Plan(solver_rounds=rounds))
     assert same_rounds == rounds
     assert same_bytes(again, answer)
+
+
+def test_a_search_without_any_time_still_has_the_least():
+    asked = hard(3000)
+    answer, (limit,) = solved_by_plan(asked, SETTINGS, Plan(seconds_left=lambda: -1.0))
+    # The guess before a step was timed: a microsecond, and a nanosecond a weight.
+    assert limit == int(5e-4 / (1e-6 + 1e-9 * 12 * 3000))
+    assert answer.num_steps == limit
 
 
 def test_a_plan_without_constraints_asks_no_solver():
