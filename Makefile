@@ -71,7 +71,6 @@ bench-kills: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.kills --home var/serve --store postgres
 bench-simulation: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.simulation
-
 bench-fidelity: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.simulation_fidelity --data $(DATA)
 bench-answerable: .venv/dev.stamp

@@ -66,6 +66,7 @@ class Study:
     known_conversions: Floats  # share of the conversions known after each of AGES_SECONDS
     frontiers: tuple[Frontier, ...]
     sensitivity: Sensitivity
+    num_probed: int  # requests that were solved again for both
 
 
 def run_study(
@@ -98,8 +99,8 @@ def run_study(
         )
         runs.append(run)
     _check_clicks(next(iter(rows.values())))
-    frontiers, found = _probed(runs[0], parameters, progress)
-    return _study(scenario, parameters, rows, (frontiers, found), time.perf_counter() - started)
+    probed = _probed(runs[0], parameters, progress)
+    return _study(scenario, parameters, rows, probed, time.perf_counter() - started)
 
 
 def _check_clicks(rows: Rows) -> None:
@@ -131,7 +132,7 @@ def _claim(out: Path, scenario: Scenario, parameters: WorldParameters, *, log: b
 
 def _probed(
     run: Run, parameters: WorldParameters, progress: Progress
-) -> tuple[tuple[Frontier, ...], Sensitivity]:
+) -> tuple[tuple[Frontier, ...], Sensitivity, int]:
     """Solves requests of the last day again, with what the first policy has learned by then."""
     world = run.world
     seen = world.requests(world.scenario.traffic.num_batches - 1, world.start())
@@ -153,14 +154,14 @@ def _probed(
     curve = tuple(np.array(values) for values in (fit.curve, fit.low, fit.high))
     found = sensitivity(curve, asked, policy.snapshot, rng, step)
     progress("limits and attention", total, total)
-    return frontiers, found
+    return frontiers, found, len(asked)
 
 
 def _study(
     scenario: Scenario,
     parameters: WorldParameters,
     rows: dict[str, Rows],
-    probed: tuple[tuple[Frontier, ...], Sensitivity],
+    probed: tuple[tuple[Frontier, ...], Sensitivity, int],
     seconds: float,
 ) -> Study:
     first_name, first = next(iter(rows.items()))
@@ -188,4 +189,5 @@ def _study(
         known_conversions=conversions_by_age(first, AGES_SECONDS)[0],
         frontiers=probed[0],
         sensitivity=probed[1],
+        num_probed=probed[2],
     )

@@ -15,11 +15,13 @@ from ranker.simulation.report.plots import (
     segments_plot,
     values_plot,
 )
-from ranker.simulation.study import AGES_SECONDS, NUM_PROBED
+from ranker.simulation.study import AGES_SECONDS
+from ranker.slate import Basis
 
 if TYPE_CHECKING:
     from ranker.rerun.frontier import Sensitivity
     from ranker.simulation.results import Mean
+    from ranker.simulation.scenario import Scenario
     from ranker.simulation.study import Study
 
 
@@ -38,7 +40,8 @@ def render(study: Study) -> str:
         study=study,
         scenario=study.scenario,
         cards=cards(study),
-        num_probed=NUM_PROBED,
+        asked=lambda policy, constraint: asked(study.scenario, policy, constraint),
+        num_probed=study.num_probed,
         num_draws=len(study.sensitivity.draws),
         num_segments=max((len(each) for each in study.segments.values()), default=0),
         num_impressions=study.policies[0].num_requests * study.scenario.market.positions,
@@ -95,6 +98,15 @@ def sensitivity_text(sensitivity: Sensitivity) -> str:
         f"draw would be worth at most {sensitivity.loss_if.max():.2%} more than ours. Below 0 ours are worth "
         "more, because under the true draw they would break a limit."
     )
+
+
+def asked(scenario: Scenario, policy: str, constraint: str) -> str:
+    """Returns what a policy asks of a constraint, in words: "at least 30 % of attention"."""
+    limits = next(each.limits for each in scenario.policies if each.name == policy)
+    found = next(each for each in scenario.constraints if each.name == constraint)
+    limit = limits.get(constraint, found.limit)
+    amount = f"{limit:.0%} of attention" if found.basis is Basis.SHARE_OF_ATTENTION else f"{limit:g}"
+    return f"{found.relation.value.replace('_', ' ')} {amount}"
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -63,11 +63,12 @@ def segments_plot(segments: dict[str, tuple[SegmentChange, ...]]) -> str:
 def days_plot(study: Study) -> str:
     """Draws value by day of every policy, and what the first one's model promised."""
     with style():
-        figure = new_figure(3.1)
+        figure = new_figure(3.4)
         left, right = figure.subplots(1, 2, width_ratios=(1.4, 1))
         for (name, values), color in zip(study.value_by_day.items(), COLOURS * 9, strict=False):
             left.plot(np.arange(1, len(values) + 1), values, "o-", color=color, markersize=4, label=name)
-        tidy(left, "y").legend(fontsize=8.5)
+        tidy(left, "y")
+        figure.legend(loc="outside lower left", ncols=4, fontsize=8.5)
         left.set(xlabel="day", ylabel="value per request", title="Value by day")
         for axes in (left, right):
             axes.xaxis.get_major_locator().set_params(integer=True)

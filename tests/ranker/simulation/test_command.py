@@ -81,6 +81,8 @@ def test_the_report_needs_nothing_from_outside(tmp_path):
     assert not re.search(r"(src|href)=.https?:|url\(http|@import", page)
     assert page.count("<svg") == 7
     assert "half new brands" in page
+    assert "at least 50% of attention" in page
+    assert small_scenario().question in page.replace("&#39;", "'")
     assert {what for what, _, _ in seen} == {
         "live: present limits",
         "live: half new brands",
