@@ -24,10 +24,11 @@ from benchmarks.replay_coverage import coverage, gate_streams, watched
 from benchmarks.replay_plots import plot
 from benchmarks.replay_published import published
 from benchmarks.replay_real import crossed, golden
+from benchmarks.replay_rerun import rerun
 from benchmarks.replay_scale import scale
 from benchmarks.replay_speed import speed
 
-PARTS = ("speed", "real", "published", "coverage", "watched", "gate", "scale")
+PARTS = ("speed", "rerun", "real", "published", "coverage", "watched", "gate", "scale")
 ON_REAL_DATA = ("real", "published")
 SIZES = (1_000, 10_000, 100_000)
 DAYS, ROWS_A_DAY = 30, 100
@@ -40,6 +41,8 @@ def step(text: str) -> None:
 def run(part: str, options: argparse.Namespace) -> Any:
     if part == "speed":
         return speed(options.obp_python, rounds=5)
+    if part == "rerun":
+        return rerun(5, step)
     if part == "real":
         campaigns = ("all", "men")
         return {
