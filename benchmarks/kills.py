@@ -105,7 +105,9 @@ def disturbed(
     server = Supervised(
         [*serve, "--window-seconds", str(WINDOW_SECONDS)], environment, scratch / "server.log"
     )
+    # Without what is pending a posterior depends on nothing but the rewards, so that it can be learned again.
     learn = ["learn", "--home", str(home.root), "--batch-size", "200", "--max-wait-seconds", "0.5"]
+    learn.append("--no-weigh-pending")
     learner = Supervised(learn, environment, scratch / "learner.log")
     lineage = Lineage(home.posteriors)
     make = maker(home)

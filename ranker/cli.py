@@ -99,6 +99,9 @@ def learn_command(
     check_every: Annotated[
         int, typer.Option(help="Compare with the svi fit every so many versions; 0 never.")
     ] = 0,
+    weigh_pending: Annotated[
+        bool, typer.Option(help="Weigh impressions whose click may still come by their age.")
+    ] = True,
     events_url: EventsUrl = None,
     parent: Annotated[
         int | None, typer.Option(help="End when this parent process does.", hidden=True)
@@ -122,7 +125,7 @@ def learn_command(
         typer.echo(json.dumps(news))
 
     settings = LearningSettings(batch_size=batch_size, max_wait_seconds=max_wait_seconds)
-    fit = FitOptions(_one_of(Inference, "inference", inference), check_every)
+    fit = FitOptions(_one_of(Inference, "inference", inference), check_every, weigh_pending)
     learn_until(stop, Home(home, events_url), settings, fit, told)
 
 

@@ -90,6 +90,8 @@ class FitOptions:
     inference: Inference = Inference.CLOSED_FORM
     check_every: int = 0
     """Versions between two comparisons with the SVI fit; 0 never compares."""
+    weighs_pending: bool = True
+    """Whether impressions whose click may still come count by age; posteriors then depend on the clock."""
 
 
 def creative_learner(
@@ -135,7 +137,7 @@ def learn_until(
         learner = creative_learner(home, fit.inference, fit.check_every)
         learner.take_over(lease.epoch, time.time())
         with EventReader(home.event_location) as source:
-            rewards = CreativeRewards(learner, time.time, source)
+            rewards = CreativeRewards(learner, time.time, source if fit.weighs_pending else None)
             loop = LearningLoop(source, rewards, settings, time.monotonic)
             while not stop.is_set():
                 lease.check()
