@@ -34,6 +34,7 @@ def values_plot(study: Study) -> str:
         right.set(xlabel="change per request", title=f"Change to “{study.policies[0].name}”, paired")
         for axes in (left, right):
             tidy(axes).tick_params(axis="y", length=0)
+            axes.locator_params(axis="x", nbins=5)
         return svg(figure, "values")
 
 
