@@ -10,21 +10,18 @@ import numpy as np
 from ranker.errors import InvalidInputError
 from ranker.solver.arrays import floats, ints
 from ranker.solver.request import FREE
-from ranker.solver.settings import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ranker.solver.positioned import PositionedProblem
     from ranker.solver.problem import SlateProblem
-    from ranker.solver.settings import Deadline, Settings
+    from ranker.solver.settings import Deadline
     from ranker.solver.solution import Solution
 
 
-def check_call(settings: Settings, deadline: Deadline | None) -> None:
-    """Raises InvalidInputError for a mode that is none, or a deadline that is no time."""
-    if not isinstance(settings.mode, Mode):
-        raise InvalidInputError("mode", settings.mode, "must be a ranker.solver.Mode")
+def check_deadline(deadline: Deadline | None) -> None:
+    """Raises InvalidInputError for a deadline that is no time."""
     if deadline is not None and math.isnan(deadline.at):
         raise InvalidInputError("deadline", deadline.at, "must be a time")
 

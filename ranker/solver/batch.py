@@ -70,7 +70,8 @@ def run_into(sheet: Sheet, batch: Request, settings: Settings, span: Span) -> No
 
 def rule_of(settings: Settings, span: Span) -> Rule:
     """Returns the rule of the walk."""
-    return settings.smoothing, settings.gap_tolerance, span.num_steps, settings.steps_until_ellipsoid
+    smoothing, tolerance = float(settings.smoothing), float(settings.gap_tolerance)  # 0 may have come as an int
+    return smoothing, tolerance, span.num_steps, settings.steps_until_ellipsoid
 
 
 def look_again(batch: Request, room: Room, settings: Settings, span: Span, sheet: Sheet) -> bool:

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from ranker.errors import InvalidInputError
-from ranker.solver.arguments import check_call, out_of_range
+from ranker.solver.arguments import check_deadline, out_of_range
 from ranker.solver.batch import Span, run_into, sheet_for
 from ranker.solver.every_slate import solve_every_slate
 from ranker.solver.problem import given_fields
@@ -113,7 +113,7 @@ def solve_many(
     one, each problem may take its share of the time that is left; it takes one step in any case.
     Raises InvalidInputError for arguments that make no sense, or numbers beyond double precision.
     """
-    check_call(settings, deadline)
+    check_deadline(deadline)
     threads = numba.get_num_threads() if num_threads is None else num_threads
     if threads < 1:
         raise InvalidInputError("num_threads", threads, "must be at least 1")

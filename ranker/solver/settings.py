@@ -46,12 +46,13 @@ class Settings:
             raise InvalidInputError("gap_tolerance", self.gap_tolerance, "must lie in [0, 1)")
         if not 0.0 <= self.smoothing < 1.0:
             raise InvalidInputError("smoothing", self.smoothing, "must lie in [0, 1)")
-        if self.steps_until_ellipsoid < 0:
-            raise InvalidInputError(
-                "steps_until_ellipsoid", self.steps_until_ellipsoid, "must not be negative"
-            )
-        if self.max_num_steps < 1:
-            raise InvalidInputError("max_num_steps", self.max_num_steps, "must be at least 1")
+        for field, least in (("steps_until_ellipsoid", 0), ("max_num_steps", 1)):
+            number = getattr(self, field)
+            # The kernels are compiled for integers of 64 bits: for another type they would be compiled in a request.
+            if type(number) is not int or not least <= number < 2**62:
+                raise InvalidInputError(field, number, f"must be a whole number, {least} … 2⁶² − 1")
+        if not isinstance(self.mode, Mode):
+            raise InvalidInputError("mode", self.mode, "must be a ranker.solver.Mode")
 
 
 class Deadline(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranker.errors import InvalidInputError
-from ranker.solver.arguments import check_call, out_of_range, start_within
+from ranker.solver.arguments import check_deadline, out_of_range, start_within
 from ranker.solver.every_slate import solve_every_slate
 from ranker.solver.rounds import solve_in_rounds
 from ranker.solver.settings import Mode, Settings
@@ -34,7 +34,7 @@ def solve(
     dual are tried first; not in EVERY_SLATE. With a deadline the best found by then is returned.
     Raises InvalidInputError for arguments that make no sense, or numbers beyond double precision.
     """
-    check_call(settings, deadline)
+    check_deadline(deadline)
     if warm_start is not None:
         if settings.mode is Mode.EVERY_SLATE:
             raise InvalidInputError("warm_start", settings.mode.value, "the search for one slate takes none")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ranker.errors import InvalidInputError
-from ranker.solver.arguments import check_call, checked_start
+from ranker.solver.arguments import check_deadline, checked_start
 from ranker.solver.assignment import Bound, Found, Goal, Walk, search
 from ranker.solver.settings import Mode
 from ranker.solver.solution import Solution, Status
@@ -48,7 +48,7 @@ def solve_positioned(
     A warm start is a solution for the same candidates and positions. The deadline is looked at after each
     step. Raises InvalidInputError for Mode.EVERY_SLATE, or a warm start of other dimensions.
     """
-    check_call(settings, deadline)
+    check_deadline(deadline)
     if settings.mode is not Mode.IN_EXPECTATION:
         raise InvalidInputError("mode", settings.mode.value, "limits by position hold in expectation only")
     walk = Walk(problem, settings, deadline)

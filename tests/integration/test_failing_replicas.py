@@ -56,9 +56,9 @@ def test_no_call_fails_when_a_server_is_killed(trained, tmp_path, make_request):
         async with AsyncRankerClient(address, timeout_seconds=60.0) as client:
             for i in range(4):
                 await client.rank(make_request(f"warm async {i}"))
-            asked = [asyncio.ensure_future(client.rank(make_request(f"async {i}"))) for i in range(20)]
+            asked = [asyncio.ensure_future(client.rank(make_request(f"async {i}"))) for i in range(10)]
             await asyncio.to_thread(killed.wait)
-            asked += [asyncio.ensure_future(client.rank(make_request(f"later {i}"))) for i in range(20)]
+            asked += [asyncio.ensure_future(client.rank(make_request(f"later {i}"))) for i in range(10)]
             return [(await one).decision_id for one in asked]
 
     with (

@@ -105,17 +105,6 @@ def test_a_deadline_that_is_no_time_is_refused() -> None:
             attempt()
 
 
-def test_a_mode_by_its_name_is_refused() -> None:
-    named = Settings(mode="every_slate")  # type: ignore[arg-type]
-    for attempt in (
-        lambda: solve(example(), named),
-        lambda: solve_many(SlateBatch.of([example()]), named),
-        lambda: solve_positioned(positioned(), named),
-    ):
-        with pytest.raises(InvalidInputError, match="mode = 'every_slate'"):
-            attempt()
-
-
 @pytest.mark.parametrize("num_threads", [0, -1])
 def test_no_threads_are_refused(num_threads: int) -> None:
     with pytest.raises(InvalidInputError, match=f"num_threads = {num_threads}"):

@@ -94,7 +94,17 @@ def test_read_only_and_strided_arrays_become_what_the_kernels_take() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("gap_tolerance", -1.0), ("gap_tolerance", np.nan), ("smoothing", 1.0), ("max_num_steps", 0)],
+    [
+        ("gap_tolerance", -1.0),
+        ("gap_tolerance", np.nan),
+        ("smoothing", 1.0),
+        ("max_num_steps", 0),
+        ("max_num_steps", 2.5),
+        ("max_num_steps", 2**63),
+        ("steps_until_ellipsoid", -1),
+        ("steps_until_ellipsoid", True),
+        ("mode", "every_slate"),
+    ],
 )
 def test_settings_out_of_range_are_refused(field: str, value: float) -> None:
     with pytest.raises(InvalidInputError, match=field):
