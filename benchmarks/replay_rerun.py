@@ -33,7 +33,9 @@ def rerun(rounds: int, step: Callable[[str], None]) -> dict[str, Any]:
     captures, snapshot = _captures()
     requests = [each.request for each in captures]
     policies = AS_LOGGED, RerunPolicy("half new brands", limits={"new brands": 0.5})
-    solved, rerun_as_logged, rerun_changed = [], [], []
+    solved: list[float] = []
+    rerun_as_logged: list[float] = []
+    rerun_changed: list[float] = []
     for number in range(rounds + 1):  # the first one compiles
         solved.append(_rate(lambda: rank_many(requests, snapshot, LOGGED, num_threads=1), len(captures)))
         for rates, judged in ((rerun_as_logged, policies[:1]), (rerun_changed, policies)):
