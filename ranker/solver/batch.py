@@ -70,7 +70,7 @@ def run_into(sheet: Sheet, batch: Request, settings: Settings, span: Span) -> No
 
 def rule_of(settings: Settings, span: Span) -> Rule:
     """Returns the rule of the walk."""
-    smoothing, tolerance = float(settings.smoothing), float(settings.gap_tolerance)  # 0 may have come as an int
+    smoothing, tolerance = float(settings.smoothing), float(settings.gap_tolerance)  # 0 may be an int
     return smoothing, tolerance, span.num_steps, settings.steps_until_ellipsoid
 
 

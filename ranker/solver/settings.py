@@ -48,7 +48,7 @@ class Settings:
             raise InvalidInputError("smoothing", self.smoothing, "must lie in [0, 1)")
         for field, least in (("steps_until_ellipsoid", 0), ("max_num_steps", 1)):
             number = getattr(self, field)
-            # The kernels are compiled for integers of 64 bits: for another type they would be compiled in a request.
+            # Kernels are compiled for integers of 64 bits: for another type it would be done in a request.
             if type(number) is not int or not least <= number < 2**62:
                 raise InvalidInputError(field, number, f"must be a whole number, {least} … 2⁶² − 1")
         if not isinstance(self.mode, Mode):
