@@ -57,7 +57,7 @@ bench-events: .venv/dev.stamp
 
 bench-overload: .venv/dev.stamp
 	$(BIN)/adranker init --home var/serve
-	$(BIN)/python -m benchmarks.overload --home var/serve
+	$(BIN)/python -m benchmarks.overload --home var/serve $(FLAGS)
 bench-rank: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.rank
 bench-decisions: .venv/dev.stamp
