@@ -11,15 +11,14 @@ import numpy as np
 
 from ads.ranker.v1 import learner_pb2_grpc, ranker_pb2, ranker_pb2_grpc
 from ranker.client_calls import (
-    HELD_BACK_SECONDS,
     OPTIONS,
     batch_answers,
     our_errors,
     report_from_proto,
     report_messages,
+    throttled,
 )
 from ranker.connection import connect_async
-from ranker.errors import OverloadedError
 from ranker.hedging import is_final
 from ranker.serving.answer_conversion import answer_from_proto
 from ranker.serving.request_conversion import rank_headers, request_to_proto
@@ -68,20 +67,9 @@ class AsyncRankerClient:
 
     async def rank(self, request: RankRequest, priority: str = "normal") -> Answer:
         """Returns the slate for one request; of low, normal and high priority the high is refused last."""
-        if not self._throttle.sends():
-            raise OverloadedError(
-                "server", "not called", "has just refused many calls: try again later", HELD_BACK_SECONDS
-            )
-        refused = False
-        try:
-            with our_errors():
-                response = await self._hedged(request_to_proto(request), rank_headers(request, priority))
-                return answer_from_proto(response)
-        except OverloadedError:
-            refused = True
-            raise
-        finally:
-            self._throttle.learn(refused)
+        with throttled(self._throttle):
+            response = await self._hedged(request_to_proto(request), rank_headers(request, priority))
+            return answer_from_proto(response)
 
     async def batch_rank(self, requests: Sequence[RankRequest]) -> list[Answer | RankerError]:
         """Returns one answer a request; what is wrong with a request stands in its place."""

@@ -17,16 +17,16 @@ from ads.ranker.v1 import (
     ranker_pb2_grpc,
 )
 from ranker.client_calls import (
-    HELD_BACK_SECONDS,
     OPTIONS,
     Report,
     batch_answers,
     our_errors,
     report_from_proto,
     report_messages,
+    throttled,
 )
 from ranker.connection import connect
-from ranker.errors import OverloadedError, RankerError
+from ranker.errors import RankerError
 from ranker.hedging import hedged
 from ranker.serving.answer_conversion import Answer, answer_from_proto
 from ranker.serving.request_conversion import rank_headers, request_to_proto
@@ -93,25 +93,13 @@ class RankerClient:
 
     def rank(self, request: RankRequest, priority: str = "normal") -> Answer:
         """Returns the slate for one request; of low, normal and high priority the high is refused last."""
-        if not self._throttle.sends():
-            raise OverloadedError(
-                "server", "not called", "has just refused many calls: try again later", HELD_BACK_SECONDS
-            )
-        metadata = rank_headers(request, priority)
-        refused = False
-        try:
-            with our_errors():
-                message = request_to_proto(request)
-                if self._hedge is None:
-                    response = self._ranker.Rank(message, timeout=self._timeout, metadata=metadata)
-                else:
-                    response = hedged(self._ranker.Rank, message, metadata, self._timeout, self._hedge)
-                return answer_from_proto(response)
-        except OverloadedError:
-            refused = True
-            raise
-        finally:
-            self._throttle.learn(refused)
+        with throttled(self._throttle):
+            message, metadata = request_to_proto(request), rank_headers(request, priority)
+            if self._hedge is None:
+                response = self._ranker.Rank(message, timeout=self._timeout, metadata=metadata)
+            else:
+                response = hedged(self._ranker.Rank, message, metadata, self._timeout, self._hedge)
+            return answer_from_proto(response)
 
     def batch_rank(self, requests: Sequence[RankRequest]) -> list[Answer | RankerError]:
         """Returns one answer a request; what is wrong with a request stands in its place."""

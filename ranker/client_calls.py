@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ranker.events.records import Outcome
+    from ranker.throttle import Throttle
 
 ERRORS: dict[grpc.StatusCode, type[RankerError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidInputError,
@@ -112,6 +113,24 @@ def our_errors() -> Iterator[None]:
         if isinstance(raised, OverloadedError) and any(detail.Unpack(retry) for detail in status.details):
             raised.retry_seconds = retry.retry_delay.ToNanoseconds() / 1e9
         raise raised from error
+
+
+@contextmanager
+def throttled(throttle: Throttle) -> Iterator[None]:
+    """Makes a call of `rank`, with our errors, unless the throttle keeps it back; it learns the outcome."""
+    if not throttle.sends():
+        raise OverloadedError(
+            "server", "not called", "has just refused many calls: try again later", HELD_BACK_SECONDS
+        )
+    refused = False
+    try:
+        with our_errors():
+            yield
+    except OverloadedError:
+        refused = True
+        raise
+    finally:
+        throttle.learn(refused)
 
 
 def batch_answers(response: ranker_pb2.BatchRankResponse) -> list[Answer | RankerError]:

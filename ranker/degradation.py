@@ -10,6 +10,7 @@ import numpy as np
 
 from ranker.question import solved
 from ranker.solver import Solution, Status
+from ranker.solver.rounds import guess_step_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +47,6 @@ FULL = Plan()
 ROUND_SHARE = 0.5
 # A search has that long even where no time is left: less would save nothing beside the rest of the answer.
 MIN_SECONDS = 5e-4
-# Before one was timed.
-STEP_SECONDS, STEP_SECONDS_PER_WEIGHT = 1e-6, 1e-9
 
 
 def solved_by_plan(question: Question, settings: Settings, plan: Plan) -> tuple[Solution, tuple[int, ...]]:
@@ -102,7 +101,7 @@ def _solved_in_time(
     question: Question, settings: Settings, seconds_left: Callable[[], float]
 ) -> tuple[Solution, tuple[int, ...]]:
     """Searches in rounds, each from the end of the last and within a share of the time that is then left."""
-    step_seconds = STEP_SECONDS + STEP_SECONDS_PER_WEIGHT * question.problem["weights"].size
+    step_seconds = guess_step_seconds(question.problem["weights"].size)
     limits: list[int] = []
     solution, num_steps = None, 0
     while True:

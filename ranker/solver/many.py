@@ -123,7 +123,7 @@ def solve_many(
     if num_problems == 0:
         return Solutions(answers)
     size = PROBLEMS_PER_TASK if deadline is None else PROBLEMS_PER_TASK_BY_DEADLINE
-    step_seconds = [guess_step_seconds(batch.request)]
+    step_seconds = [guess_step_seconds(batch.request.weights[0].size)]
 
     def work(first: int) -> None:
         end = min(first + size, num_problems)

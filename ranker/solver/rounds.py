@@ -26,7 +26,7 @@ def solve_in_rounds(
     """
     if deadline is None:
         return solve_round(request, settings, warm_start, Span(0, 1, settings.max_num_steps))
-    step_seconds = guess_step_seconds(request)
+    step_seconds = guess_step_seconds(request.weights[0].size)
     round_seconds, num_steps = FIRST_ROUND_SECONDS, 0
     while True:
         left = deadline.seconds_left()
@@ -42,9 +42,9 @@ def solve_in_rounds(
         warm_start = solution
 
 
-def guess_step_seconds(request: Request) -> float:
+def guess_step_seconds(num_weights: int) -> float:
     """Returns what a step may take, before one was timed."""
-    return STEP_SECONDS + STEP_SECONDS_PER_WEIGHT * float(request.weights[0].size)
+    return STEP_SECONDS + STEP_SECONDS_PER_WEIGHT * num_weights
 
 
 def solve_round(request: Request, settings: Settings, warm_start: Solution | None, span: Span) -> Solution:
