@@ -47,6 +47,8 @@ class PipelineSettings:
     # Secret of the draws: who knows it and the request id can foretell a slate.
     draw_key: bytes = b"adranker"
     solver: SolverSettings = field(default_factory=SolverSettings)
+    # The experiment whose draws are taken, "" being none; None: that of the request's arm.
+    experiment: str | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.exploration_ratio < 1.0:
@@ -105,6 +107,11 @@ def request_rng(draw_key: bytes, request_id: str, experiment: str = "") -> np.ra
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
 
 
+def _rng(request: RankRequest, scores: _Scores, settings: PipelineSettings) -> np.random.Generator:
+    experiment = scores.experiment if settings.experiment is None else settings.experiment
+    return request_rng(settings.draw_key, request.request_id, experiment)
+
+
 def rank(
     request: RankRequest,
     snapshot: Snapshot,
@@ -126,7 +133,7 @@ def rank(
     solution, solver_rounds = solved_by_plan(question, settings.solver, plan)
     policy = _answer(question, solution, solver_rounds)
     timer.lap("solve")
-    rng = request_rng(settings.draw_key, request.request_id, scores.experiment)
+    rng = _rng(request, scores, settings)
     slate = policy.mixture.draw(rng)
     timer.lap("draw")
     creatives = _creatives(request, snapshot, slate, context, rng)
@@ -163,7 +170,7 @@ def rank_many(
             answers[i] = solution
             continue
         request, policy = requests[i], _answer(question, solution)
-        rng = request_rng(settings.draw_key, request.request_id, scores.experiment)
+        rng = _rng(request, scores, settings)
         slate = policy.mixture.draw(rng)
         creatives = _creatives(request, snapshot, slate, context, rng)
         answers[i] = _decision(request, scores, policy, _Served(slate, creatives, context, {}))

@@ -42,6 +42,7 @@ DECISIONS = pa.schema(
         ("attention_version", pa.string()),  # "": the request brought its own attention
         ("experiment", pa.string()),  # "", as the arm: in none
         ("arm", pa.string()),
+        ("degradation", pa.string()),  # "": nothing was given up
         ("context", pa.map_(pa.string(), pa.int64())),
         ("sequence", pa.int64()),  # of joining; null, as in the next two: not joined yet
         ("reward", pa.float64()),
@@ -72,6 +73,7 @@ MIXTURES = pa.schema(
         ("exploration_ratio", pa.float64()),
         ("slate_propensity", pa.float64()),
         ("constraints", pa.list_(_CONSTRAINT)),
+        ("degradation", pa.string()),
         ("solver_status", pa.string()),
         ("solver_steps", pa.int64()),
         ("expected_objective", pa.float64()),
@@ -130,6 +132,7 @@ def _position_row(decision: Decision, position: int, ad: ShownAd) -> Row:
         "attention_version": decision.attention_version,
         "experiment": decision.experiment,
         "arm": decision.arm,
+        "degradation": decision.degradation,
         "context": list(decision.context.items()),
     }
 

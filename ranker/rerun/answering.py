@@ -46,11 +46,13 @@ class Answering:
 
     def ask(self, requests: Sequence[RankRequest], snapshot: Snapshot, ratio: float | None) -> Answers:
         """Answers one request for each capture."""
-        rates = [each.exploration_ratio if ratio is None else ratio for each in self.captures]
+        drawn = [
+            (each.exploration_ratio if ratio is None else ratio, each.experiment) for each in self.captures
+        ]
         answers: dict[int, Decision | RankerError] = {}
-        for rate in sorted(set(rates)):
-            members = [i for i, each in enumerate(rates) if each == rate]
-            settings = PipelineSettings(exploration_ratio=rate, draw_key=self.draw_key)
+        for rate, experiment in sorted(set(drawn)):
+            members = [i for i, each in enumerate(drawn) if each == (rate, experiment)]
+            settings = PipelineSettings(rate, self.draw_key, experiment=experiment)
             found = rank_many([requests[i] for i in members], snapshot, settings, num_threads=1)
             answers.update(zip(members, found, strict=True))
         return [answers[i] for i in range(len(requests))]

@@ -33,6 +33,7 @@ _POSITIONS = (
     "attention",
     "propensity",
     "reward",
+    "experiment",
     "creative_elements",
     "context",
 )
@@ -82,6 +83,7 @@ class Captured:
     rewards: Floats  # (k,), NaN: pending
     creatives: tuple[dict[str, str] | None, ...]  # (k,), slot → element
     context: dict[str, int]
+    experiment: str  # whose draws it was answered with; "": of none
 
 
 def read_captured(log: Path, flaws: Flaws) -> Iterator[Captured]:
@@ -131,6 +133,7 @@ def captured_of(request: RankRequest, decision: Decision, rewards: Floats) -> Ca
         rewards=rewards,
         creatives=tuple(None if ad.creative is None else ad.creative.elements for ad in decision.shown),
         context=decision.context,
+        experiment=decision.experiment,
     )
 
 
@@ -171,6 +174,7 @@ def _captured(
         rewards=np.array(rewards, np.float64),
         creatives=tuple(_elements(row["creative_elements"]) for row in rows),
         context=dict(rows[0]["context"]) if rows else {},
+        experiment=rows[0].get("experiment", "") if rows else "",  # not in exports of the first release
     )
 
 

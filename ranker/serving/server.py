@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -103,7 +104,18 @@ class Server:
         self._settings = settings
         self._credentials = _credentials(settings)
         self._stop = threading.Event()
-        self.parts = _parts(settings)
+        with ExitStack() as opened:
+            self.parts = _parts(settings)
+            opened.callback(self.parts.store.close)
+            opened.callback(self.parts.rollouts.close)
+            self._listen()
+            opened.pop_all()
+        self._watcher = threading.Thread(target=self._watch, name="watch")
+        self._retirer = Retirer(self.parts.store, partial(_learned_until, Home(settings.home)))
+
+    def _listen(self) -> None:
+        """Binds both ports, or neither."""
+        settings = self._settings
         # More than the streams that are let in: those that are turned away, and reflection.
         streams = ThreadPoolExecutor(settings.max_report_streams + 4, thread_name_prefix="stream")
         self._edge = EdgeInterceptor(
@@ -119,8 +131,6 @@ class Server:
         self.address = f"{settings.host}:{port}"
         self._scrapes = self._scrape_server()
         self.metrics_address = f"{settings.host}:{self._scrapes.server_port}"
-        self._watcher = threading.Thread(target=self._watch, name="watch")
-        self._retirer = Retirer(self.parts.store, partial(_learned_until, Home(settings.home)))
 
     def start(self) -> None:
         """Answers from now on."""
@@ -173,6 +183,7 @@ class Server:
         try:
             return start_http_server(port, host, registry=self.parts.metrics.registry)[0]
         except OSError as error:
+            self._grpc.stop(None)  # its port is bound
             raise StateError("metrics_address", f"{host}:{port}", str(error.strerror)) from error
 
     def _access(self, tokens: TokenTable) -> AccessInterceptor:
@@ -228,10 +239,12 @@ def _parts(settings: ServerSettings) -> _Parts:
     unloadable = (RankerError, CreativeError, OSError, UnicodeError)
     registry = Registry(HomeLoader(home), metrics, unloadable)
     _check_servable(home, registry)
-    store = _open_store(home, settings)
+    draw_key = home.draw_key()
+    tokens = None if settings.tokens is None else TokenTable(settings.tokens)
+    store = _open_store(home, settings)  # last of what can fail: it locks the events
     metrics.watch(store)
     rollouts = RolloutWatch(home, store, RolloutMetrics(metrics.registry))
-    pipeline = PipelineSettings(exploration_ratio=settings.exploration_ratio, draw_key=home.draw_key())
+    pipeline = PipelineSettings(exploration_ratio=settings.exploration_ratio, draw_key=draw_key)
     admission = Admission() if settings.admission else None
     models = ModelChoice(metrics.ladder_too_slow.inc, None if admission is None else admission.spare)
     return _Parts(
@@ -246,7 +259,7 @@ def _parts(settings: ServerSettings) -> _Parts:
             admission,
             Admission() if settings.admission else None,
         ),
-        None if settings.tokens is None else TokenTable(settings.tokens),
+        tokens,
         rollouts,
     )
 

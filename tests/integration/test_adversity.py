@@ -22,6 +22,7 @@ from ranker.client import RankerClient
 from ranker.creative_learning import CreativeRewards, creative_learner
 from ranker.errors import InvalidInputError, NotFoundError, OverloadedError, StateError
 from ranker.events.records import JoinedReward
+from ranker.events.sqlite_store import SqliteEventStore
 from ranker.home import Home
 from ranker.scoring.training import TrainingOptions, train_ctr
 from ranker.serving.server import Server
@@ -166,12 +167,16 @@ def test_the_draw_key_is_made_once_and_only_for_its_owner(tmp_path):
     assert list(Path(tmp_path).iterdir()) == [tmp_path / "draw.key"]
 
 
-def test_a_taken_port_is_told(server, trained, tmp_path):
-    port = int(server.address.rpartition(":")[2])
+@pytest.mark.parametrize(("name", "field"), [("address", "port"), ("metrics_address", "metrics_port")])
+def test_a_taken_port_is_told_and_leaves_nothing_locked(server, trained, tmp_path, name, field):
+    port = int(getattr(server, name).rpartition(":")[2])
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "schemas").symlink_to(trained / "schemas")
-    with pytest.raises(StateError, match="is it taken"):
-        Server(settings(tmp_path / "other", port=port))
+    with pytest.raises(StateError, match=f"^{name} = ") as told:
+        Server(settings(tmp_path / "other", **{field: port}))
+    # By the same process, while the traceback still holds the server that never came to be.
+    SqliteEventStore(Home(tmp_path / "other").events).close()
+    assert str(port) in str(told.value)
 
 
 def test_a_server_that_is_not_there_is_told():

@@ -87,6 +87,20 @@ def test_every_shown_position_is_a_row(store: SqliteEventStore, clock: Clock, tm
     assert {value for name, value in rows[1].items() if name.startswith("creative_")} == {None}
 
 
+def test_what_an_answer_gave_up_and_whose_arm_it_was_in_stand_beside_it(
+    store: SqliteEventStore, tmp_path: Path
+) -> None:
+    told = {"degradation": "smaller_model", "experiment": "new model", "arm": "canary"}
+    store.record_decision(replace(make_decision("told"), **told))
+    store.record_decision(make_decision("full")).result()
+    export_parquet(tmp_path / "events.db", tmp_path / "out")
+    for name in ("decisions", "mixtures"):
+        rows = {row["decision_id"]: row for row in read(tmp_path / "out", name)}
+        assert (rows["told"]["degradation"], rows["full"]["degradation"]) == ("smaller_model", "")
+    rows = {row["decision_id"]: row for row in read(tmp_path / "out", "decisions")}
+    assert {name: rows["told"][name] for name in told} == told
+
+
 def test_mixtures_give_every_marginal_back(store: SqliteEventStore, clock: Clock, tmp_path: Path) -> None:
     fill(store, clock)
     export_parquet(tmp_path / "events.db", tmp_path / "out")

@@ -17,6 +17,7 @@ from ranker.events.postgres_store import PostgresEventStore
 from ranker.events.reader import EventReader
 from ranker.events.settings import Durability
 from ranker.events.store import OutcomeStatus
+from tests.contracts.event_age import AgeContract
 from tests.contracts.event_store import SETTINGS, Clock, EventStoreContract, Home, click, make_decision
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ranker.events.settings import EventSettings
 
 
-class TestPostgresStore(EventStoreContract):
+class TestPostgresStore(EventStoreContract, AgeContract):
     @pytest.fixture
     def home(self, url: str) -> Home:
         def open_store(clock: Clock, settings: EventSettings = SETTINGS) -> PostgresEventStore:

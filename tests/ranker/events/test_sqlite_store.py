@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ranker.events.sqlite_store import SqliteEventStore
+from tests.contracts.event_age import AgeContract
 from tests.contracts.event_store import SETTINGS, Clock, EventStoreContract, Home
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ranker.events.settings import EventSettings
 
 
-class TestSqliteStore(EventStoreContract):
+class TestSqliteStore(EventStoreContract, AgeContract):
     @pytest.fixture
     def home(self, tmp_path: Path) -> Home:
         def open_store(clock: Clock, settings: EventSettings = SETTINGS) -> SqliteEventStore:

@@ -6,13 +6,16 @@ import pyarrow.parquet as parquet
 import pytest
 
 from ranker.errors import InvalidInputError, NotFoundError, StateError
+from ranker.pipeline import PipelineSettings, rank
 from ranker.rerun import rerun as module
-from ranker.rerun.captured_log import Flaws, read_captured
+from ranker.rerun.captured_log import Flaws, captured_of, read_captured
 from ranker.rerun.chunk import Bench
 from ranker.rerun.policy_file import AS_LOGGED, RerunPolicy, read_policy
 from ranker.rerun.rerun import rerun_log
 from ranker.slate import Candidates
+from ranker.stages import StageTimer
 from tests.ranker.rerun.logs import KEY, SNAPSHOT, request, write_log
+from tests.ranker.test_pipeline import DrawnSelector
 
 
 def bench(*policies):
@@ -58,6 +61,22 @@ def test_more_exploration_is_named_as_what_moved_the_ads(tmp_path):
     assert totals.unmoved == 0
     assert {cause for causes in totals.candidates.values() for cause in causes} == {"exploration"}
     assert totals.candidates["ad1"]["exploration"] < 0 < totals.candidates["ad2"]["exploration"]
+
+
+@pytest.mark.parametrize(("experiment", "told"), [("", ""), ("canary", "canary"), ("canary", "")])
+def test_the_same_posterior_composes_the_same_ads_in_an_experiment_too(experiment, told):
+    # Twelve draws of sixteen: with the draws of another experiment hardly any ad would stand as it stood.
+    snapshot = replace(SNAPSHOT, selector=DrawnSelector())
+    captures = []
+    for i in range(12):
+        candidates = Candidates(("ad",), np.ones(1), ctr=np.array([0.5]), creative_space_ids=("banner",))
+        asked = request(
+            i, ctr=(0.5,), candidates=candidates, constraints=(), constraint_weights=np.empty((0, 1))
+        )
+        drawn = rank(asked, snapshot, PipelineSettings(0.0, KEY, experiment=experiment), StageTimer())
+        captures.append(captured_of(asked, replace(drawn, experiment=told), np.zeros(1)))
+    chunk = module.rerun_chunk(captures, 0, Bench((AS_LOGGED,), (snapshot,), KEY))
+    assert (chunk.totals["as logged"].creatives == 0) == (experiment == told)
 
 
 def test_captures_that_are_missing_damaged_foreign_or_pending_are_counted_and_named(tmp_path):
