@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-delayed-feedback bench-kills bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder clean
+.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-delayed-feedback bench-kills bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -65,6 +65,8 @@ bench-decisions: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.decisions --home var/serve
 bench-model-switch: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.model_switch
+bench-tracing: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.tracing $(FLAGS)
 bench-delayed-feedback: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.delayed_feedback
 bench-kills: .venv/dev.stamp

@@ -31,8 +31,10 @@ from ranker.simulation.command import simulate_command
 if TYPE_CHECKING:
     from ranker.client import RankerClient
 
-# What `pip install adranker` leaves out: training and reports need it, serving does not.
-LEARN_EXTRA = frozenset({"jinja2", "matplotlib", "onnx", "pyro", "sklearn", "torch"})
+# What `pip install adranker` leaves out, and the extra that brings it.
+EXTRAS = dict.fromkeys(("jinja2", "matplotlib", "onnx", "pyro", "sklearn", "torch"), "learn") | {
+    "opentelemetry": "tracing"
+}
 
 Address = Annotated[str, typer.Option(help="Where the server listens.")]
 EventsUrl = Annotated[
@@ -103,6 +105,7 @@ def learn_command(
         bool, typer.Option(help="Weigh impressions whose click may still come by their age.")
     ] = True,
     events_url: EventsUrl = None,
+    log_format: Annotated[str, typer.Option(envvar="ADRANKER_LOG_FORMAT", help="text or json.")] = "text",
     parent: Annotated[
         int | None, typer.Option(help="End when this parent process does.", hidden=True)
     ] = None,
@@ -114,7 +117,9 @@ def learn_command(
     from ranker.creative_learning import FitOptions, Inference, learn_until
     from ranker.home import Home
     from ranker.learning import LearningSettings
+    from ranker.serving.log_lines import LogFormat, LogLevel, log_to_stderr
 
+    log_to_stderr(_one_of(LogFormat, "log_format", log_format), LogLevel.INFO)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -251,9 +256,10 @@ def main() -> None:
     except OSError as error:
         sys.exit(_told(f"error: {error.filename or 'system'} = {error.strerror or error}"))
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in LEARN_EXTRA:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
             raise
-        sys.exit(_told(f"error: {error.name} is not installed: pip install 'adranker[learn]'"))
+        sys.exit(_told(f"error: {error.name} is not installed: pip install 'adranker[{extra}]'"))
 
 
 def _told(message: str) -> int:

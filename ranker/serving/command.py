@@ -2,7 +2,6 @@
 
 # Typer reads the annotations at run time, so its types must be real imports here.
 import json
-import logging
 import signal
 import sys
 import threading
@@ -30,6 +29,14 @@ def serve_command(
     inference: Annotated[
         str, typer.Option(help="The learner's: closed_form, or svi (Pyro).")
     ] = "closed_form",
+    log_format: Annotated[str | None, typer.Option(help="text or json.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    otlp_endpoint: Annotated[
+        str | None, typer.Option(help="http://host:4317 of a collector of spans; else there are none.")
+    ] = None,
+    trace_ratio: Annotated[
+        float | None, typer.Option(help="Share of calls without a traceparent that have spans.")
+    ] = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Prints one JSON line with the addresses when ready.
 
@@ -41,10 +48,10 @@ def serve_command(
     from ranker.home import Home
     from ranker.serving.collector import keep_collector_off_the_heap
     from ranker.serving.learner_process import LearnerProcess
+    from ranker.serving.log_lines import LogFormat, LogLevel, log_to_stderr
     from ranker.serving.server import Server
     from ranker.serving.settings import settings_from_environment
 
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     if inference not in set(Inference):
         raise InvalidInputError("inference", inference, f"must be one of {', '.join(Inference)}")
     settings = settings_from_environment(
@@ -57,14 +64,20 @@ def serve_command(
         capture_ratio=capture_ratio,
         window_seconds=window_seconds,
         events_url=events_url,
+        log_format=log_format,
+        log_level=log_level,
+        otlp_endpoint=otlp_endpoint,
+        trace_ratio=trace_ratio,
     )
+    log_to_stderr(LogFormat(settings.log_format), LogLevel(settings.log_level))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     server = Server(settings)
     server.start()
     home_of_learner = Home(settings.home, settings.events_url)
-    learner = LearnerProcess(home_of_learner, inference, server.parts.metrics) if with_learner else None
+    options = ["--inference", inference, "--log-format", settings.log_format]
+    learner = LearnerProcess(home_of_learner, options, server.parts.metrics) if with_learner else None
     keep_collector_off_the_heap()
     addresses = {"address": server.address, "metrics_address": server.metrics_address}
     typer.echo(json.dumps(addresses))

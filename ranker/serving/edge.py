@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from ranker.degradation import Step
 from ranker.errors import InvalidInputError, OverloadedError
 from ranker.serving.access import refusing
+from ranker.serving.call_ids import REQUEST_ID
 from ranker.serving.call_queue import Lane, Priority, at_once
 from ranker.serving.request_conversion import DEGRADATION_HEADER, PRIORITY_HEADER
 from ranker.slate import Degradation
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ranker.serving.call_queue import CallQueue
     from ranker.serving.error_table import ErrorTable
     from ranker.serving.metrics import Metrics
+    from ranker.serving.tracing import Tracing
 
     _Answering = Callable[[bytes, grpc.ServicerContext], Any]
     # Answers a call by the first argument, or refuses it.
@@ -57,12 +59,14 @@ class EdgeInterceptor(grpc.ServerInterceptor):
         max_message_bytes: int,
         streams: ThreadPoolExecutor,
         gate: Gate,
+        tracing: Tracing | None = None,  # a sixth: most servers have none
     ) -> None:
         self._streams = streams  # threads that streams hold as long as they are open
         self._metrics = metrics
         self._errors = errors
         self._max_message_bytes = max_message_bytes
         self._gate = gate
+        self._tracing = tracing
         self._inline = Lane(at_once)
         self._draining = threading.Event()
         # By method, as gRPC asks for its handler with every call, also with those that it turns away.
@@ -181,11 +185,13 @@ class EdgeInterceptor(grpc.ServerInterceptor):
     def _wrap(self, behavior: Any, method: str, decode: Callable[[Any], Any]) -> Any:
         name = method.rpartition("/")[2]
         calls, inflight = self._metrics.calls, self._metrics.inflight
-        latency = self._metrics.latency.labels(name)
+        latency, tracing = self._metrics.latency.labels(name), self._tracing
 
         def call(raw: Any, context: grpc.ServicerContext) -> Any:
             started = time.perf_counter()
             code = "UNKNOWN"  # what gRPC makes of an exception that is not ours: a bug
+            REQUEST_ID.set("")
+            trace = None if tracing is None else tracing.begin(method, context)
             inflight.inc()
             try:
                 answer = behavior(decode(raw), context)
@@ -199,6 +205,8 @@ class EdgeInterceptor(grpc.ServerInterceptor):
                 inflight.dec()
                 latency.observe(time.perf_counter() - started)
                 calls.labels(name, code).inc()
+                if trace is not None:
+                    trace.end(code)
 
         return call
 

@@ -10,6 +10,8 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ranker.home import Home
     from ranker.serving.metrics import Metrics
 
@@ -21,8 +23,8 @@ RESTART_SECONDS = 5.0
 class LearnerProcess:
     """Runs `adranker learn` on a home until closed."""
 
-    def __init__(self, home: Home, inference: str, metrics: Metrics) -> None:
-        arguments = ["--home", str(home.root), "--inference", inference, "--parent", str(os.getpid())]
+    def __init__(self, home: Home, options: Sequence[str], metrics: Metrics) -> None:
+        arguments = ["--home", str(home.root), *options, "--parent", str(os.getpid())]
         self._command = [sys.executable, "-m", "ranker.cli", "learn", *arguments]
         # Not an argument: everyone on the machine may read those, and the URL may hold a password.
         self._environment = dict(os.environ)

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
     from ranker.events.store import EventStore
     from ranker.serving.settings import ServerSettings
+    from ranker.serving.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ class _Parts:
     gate: Gate
     tokens: TokenTable | None
     rollouts: RolloutWatch
+    tracing: Tracing | None
 
 
 class Server:
@@ -124,6 +126,7 @@ class Server:
             settings.max_message_bytes,
             streams,
             self.parts.gate,
+            self.parts.tracing,
         )
         self._health = health.HealthServicer()
         self._grpc = self._grpc_server()
@@ -150,6 +153,8 @@ class Server:
         self._retirer.close()
         self.parts.rollouts.close()
         self.parts.store.close()
+        if self.parts.tracing is not None:
+            self.parts.tracing.close()
         self._scrapes.shutdown()
         self._scrapes.server_close()
 
@@ -261,7 +266,17 @@ def _parts(settings: ServerSettings) -> _Parts:
         ),
         tokens,
         rollouts,
+        _tracing(settings),
     )
+
+
+def _tracing(settings: ServerSettings) -> Tracing | None:
+    if not settings.otlp_endpoint:
+        return None
+    # Not above: servers without spans need not have OpenTelemetry.
+    from ranker.serving.tracing import to_collector
+
+    return to_collector(settings.otlp_endpoint, settings.trace_ratio)
 
 
 def _open_store(home: Home, server: ServerSettings) -> EventStore:

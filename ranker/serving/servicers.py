@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from functools import partial
@@ -22,6 +23,7 @@ from ranker.errors import InvalidInputError, NotFoundError, OverloadedError
 from ranker.events.store import OutcomeStatus
 from ranker.explanation import explain
 from ranker.serving.answer_conversion import answer_to_proto
+from ranker.serving.call_ids import REQUEST_ID, TRACE
 from ranker.serving.replay_conversion import explanation_to_proto, replayed_to_proto
 from ranker.serving.request_conversion import outcome_from_proto, request_from_proto
 from ranker.serving.rollout_conversion import arms_to_proto
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from ranker.serving.error_table import ErrorTable
     from ranker.serving.metrics import Metrics
     from ranker.serving.registry import Registry
+    from ranker.slate import Decision
+
+logger = logging.getLogger(__name__)
 
 MAX_BATCH = 1000
 
@@ -54,7 +59,11 @@ class RankerServicer(ranker_pb2_grpc.RankerServiceServicer):
     def Rank(self, request: ranker_pb2.RankRequest, context: grpc.ServicerContext) -> ranker_pb2.RankResponse:
         """Answers one request."""
         timer = StageTimer(context.time_remaining())
-        response = self._answer(request, timer)
+        try:
+            response = self._answer(request, timer)
+        finally:
+            if (trace := TRACE.get()) is not None:
+                trace.stages(timer)
         left = partial(self._decider.answered, len(request.candidates.ids), timer)
         if not context.add_callback(left):  # the caller is gone already
             left()
@@ -84,13 +93,38 @@ class RankerServicer(ranker_pb2_grpc.RankerServiceServicer):
             return ranker_pb2.RankResult(error=item)
 
     def _answer(self, message: ranker_pb2.RankRequest, timer: StageTimer) -> ranker_pb2.RankResponse:
+        REQUEST_ID.set(message.request_id)
         request = request_from_proto(message)
         timer.lap("decode")
         decision = self._decider.decide(request, timer)
         response = answer_to_proto(decision, timer.seconds)
         timer.lap("encode")
         self._metrics.observe(decision, timer.seconds)
+        _tell(decision, timer)
         return response
+
+
+def _tell(decision: Decision, timer: StageTimer) -> None:
+    """Logs an answer: of sampled calls always, of others for who asks for every line."""
+    trace = TRACE.get()
+    if trace is None and not logger.isEnabledFor(logging.DEBUG):
+        return
+    fields = {
+        "decision_id": decision.decision_id,
+        "schema_id": decision.schema_id,
+        "model_version": decision.model_version,
+        "posterior_version": decision.posterior_version,
+        "experiment": decision.experiment,
+        "arm": decision.arm,
+        "degradation": decision.degradation,
+        "solver_status": decision.solver_status,
+        "num_candidates": len(decision.candidate_ids),
+        "num_positions": len(decision.shown),
+        "seconds": round(timer.elapsed(), 6),
+    }
+    logger.log(logging.DEBUG if trace is None else logging.INFO, "decided", extra={"fields": fields})
+    if trace is not None:
+        trace.tell(fields)
 
 
 class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 from ranker.errors import InvalidInputError
 from ranker.events.settings import Durability
+from ranker.serving.log_lines import LogFormat, LogLevel
 
 MAX_SECONDS = 1e8  # three years
 
@@ -67,9 +68,17 @@ class ServerSettings:
     tls_client_ca: Path | None = None
     # Tokens file of `adranker token`: callers must show a token with the scope. Needs TLS.
     tokens: Path | None = None
+    # How log lines read, text or json, and the least important written: debug, info, warning, error.
+    log_format: str = "text"
+    log_level: str = "info"
+    # Where spans of sampled calls go: http://host:4317 of an OpenTelemetry collector. Empty: there are none.
+    otlp_endpoint: str = ""
+    # Share of the calls without a `traceparent` that are sampled; those with one say themselves.
+    trace_ratio: float = 0.0
 
     def __post_init__(self) -> None:
         self._check_protection()
+        self._check_observation()
         for name in ("port", "metrics_port"):
             if not 0 <= getattr(self, name) <= 65535:
                 raise InvalidInputError(name, getattr(self, name), "must lie in 0 … 65535")
@@ -78,11 +87,21 @@ class ServerSettings:
         for name in ("num_workers", "max_report_streams", "max_concurrent_calls", "max_message_bytes"):
             if getattr(self, name) < 1:
                 raise InvalidInputError(name, getattr(self, name), "must be at least 1")
-        if not 0.0 <= self.capture_ratio <= 1.0:
-            raise InvalidInputError("capture_ratio", self.capture_ratio, "must lie in [0, 1]")
+        for name in ("capture_ratio", "trace_ratio"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise InvalidInputError(name, getattr(self, name), "must lie in [0, 1]")
         for name in ("window_seconds", "reload_seconds", "drain_seconds"):
             if not 0 < getattr(self, name) <= MAX_SECONDS:
                 raise InvalidInputError(name, getattr(self, name), f"must lie in (0, {MAX_SECONDS:g}]")
+
+    def _check_observation(self) -> None:
+        for name, kind in (("log_format", LogFormat), ("log_level", LogLevel)):
+            if getattr(self, name) not in set(kind):
+                raise InvalidInputError(name, getattr(self, name), f"must be one of {', '.join(kind)}")
+        if self.otlp_endpoint and not self.otlp_endpoint.startswith(("http://", "https://")):
+            raise InvalidInputError(
+                "otlp_endpoint", self.otlp_endpoint, "must start with http:// or https:// (TLS)"
+            )
 
     def _check_protection(self) -> None:
         if (self.tls_certificate is None) != (self.tls_key is None):

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,7 +132,7 @@ class ServerProcess:
 
 
 @contextmanager
-def serving(home: Path, *options: str) -> Iterator[ServerProcess]:
+def serving(home: Path, *options: str, **popen: Any) -> Iterator[ServerProcess]:
     """Starts the command on free ports; kills what is left of it afterwards."""
     command = [
         sys.executable,
@@ -149,7 +150,7 @@ def serving(home: Path, *options: str) -> Iterator[ServerProcess]:
         [*command, *options],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "ADRANKER_RELOAD_SECONDS": "0.1"},
+        **{"env": {**os.environ, "ADRANKER_RELOAD_SECONDS": "0.1"}, **popen},
     )
     try:
         assert process.stdout is not None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import grpc
 import pytest
@@ -18,9 +20,10 @@ from ranker.cli import app
 from ranker.client import RankerClient
 from ranker.connection import Security, connect, read_security
 from ranker.errors import ForbiddenError, InvalidInputError, StateError, UnauthenticatedError
+from ranker.events.postgres import migrate
 from ranker.serving.access import Scope, add_token, digest, read_tokens
 from ranker.serving.server import Server
-from tests.integration.conftest import settings
+from tests.integration.conftest import serving, settings
 
 
 def write_certificate(ca, folder, name):
@@ -166,6 +169,46 @@ def test_no_secret_is_logged_told_or_measured(home, tls, tmp_path, caplog, capfd
     private = tls["tls_key"].read_text().splitlines()[1]
     everything = "\n".join([caplog.text, *capfd.readouterr(), *told])
     for secret in (good, bad, pasted, digest(good), key.hex(), repr(key)[2:-1], private):
+        assert secret not in everything
+
+
+def test_a_server_that_logs_everything_logs_no_secret(home, tls, empty_url, tmp_path, make_request):
+    password, tokens = "hunter2-of-the-database", tmp_path / "tokens.json"
+    url = empty_url.replace("postgres@", f"postgres:{password}@", 1)
+    migrate(url)
+    good, bad = add_token(tokens, "frontend", list(Scope)), "unknown-secret-0123456789"
+    environment = {
+        **os.environ,
+        "ADRANKER_EVENTS_URL": url,
+        "ADRANKER_TLS_CERTIFICATE": str(tls["tls_certificate"]),
+        "ADRANKER_TLS_KEY": str(tls["tls_key"]),
+        "ADRANKER_TOKENS": str(tokens),
+        "ADRANKER_RELOAD_SECONDS": "0.1",
+    }
+    options = ["--with-learner", "--log-format", "json", "--log-level", "debug"]
+    log = tmp_path / "log"
+    with log.open("w") as file, serving(home, *options, stderr=file, env=environment) as server:
+        for secret, error in ((good, None), (bad, UnauthenticatedError)):
+            (tmp_path / "token").write_text(secret)
+            access = Security(tmp_path / "ca.pem", token_file=tmp_path / "token")
+            with RankerClient(server.address, security=access) as client:
+                for i in range(3):
+                    with nullcontext() if error is None else pytest.raises(error):
+                        client.rank(make_request(f"r{i}"))
+                        client.versions()
+        tokens.write_text("{")  # and what is logged of a broken file
+        deadline = time.monotonic() + 30
+        while "tokens" not in log.read_text():
+            assert time.monotonic() < deadline, "the broken file is not reported"
+            time.sleep(0.05)
+        assert server.signal(signal.SIGTERM) == 0
+    nowhere = f"postgresql://me:{password}@127.0.0.1:1/events"  # nobody listens there
+    with pytest.raises(StateError, match="events_url") as failed:
+        Server(settings(home, events_url=nowhere))
+    everything = log.read_text() + str(failed.value)
+    assert everything.count('"message": "decided"') == 3
+    private = tls["tls_key"].read_text().splitlines()[1]
+    for secret in (password, good, bad, digest(good), private, (home / "draw.key").read_bytes().hex()):
         assert secret not in everything
 
 
