@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nas.errors import SearchError
-from nas.strategies.slopes import GradientStrategy, through_softmax
+from nas.strategies.slopes import GradientStrategy, UnrolledRelaxation, through_softmax
 
 if TYPE_CHECKING:
     from nas.space import SearchSpace
@@ -21,20 +22,29 @@ class DartsSettings:
     """Step of Adam on the logits."""
     steps: int = 50
     """Steps before each architecture that is proposed."""
+    look_ahead: float = 0.0
+    """ξ, the size of the weights' step that the slopes look ahead by: the second order. 0 is the first."""
 
     def __post_init__(self) -> None:
         for name in ("rate", "steps"):
             if not getattr(self, name) > 0:
                 raise SearchError(name, getattr(self, name), "must be positive")
+        if not self.look_ahead >= 0.0:
+            raise SearchError("look_ahead", self.look_ahead, "must not be negative")
 
 
 class Darts(GradientStrategy):
     """Takes turns: a step of the weights, then one of p = softmax(α) against the loss on other rows.
 
-    This is the first-order form (ξ = 0). An architecture is proposed as the largest α of every block; the
-    loss that was descended is that of the mixture, so what is proposed has still to be judged by itself.
+    In the first order (ξ = 0) the weights are held where they are; in the second they are taken to answer
+    by a step of ξ, so that shares are judged by what the weights would become under them. An architecture is
+    proposed as the largest α of every block; the loss that was descended is that of the mixture, so what is
+    proposed has still to be judged by itself.
 
     Source: Liu et al. 2019, DARTS: differentiable architecture search (arXiv 1806.09055), algorithm 1.
+
+    Raises:
+        SearchError: the second order is asked of a relaxation that has only the first.
     """
 
     def __init__(
@@ -42,9 +52,14 @@ class Darts(GradientStrategy):
     ) -> None:
         settings = settings or DartsSettings()
         super().__init__(space, relaxation, settings.rate, settings.steps)
+        self._slopes = relaxation.slopes
+        if settings.look_ahead:
+            if not isinstance(relaxation, UnrolledRelaxation):
+                name = type(relaxation).__name__
+                raise SearchError("look_ahead", settings.look_ahead, f"{name} cannot look ahead")
+            self._slopes = partial(relaxation.unrolled_slopes, look_ahead=settings.look_ahead)
 
     def _step(self) -> None:
         shares = self.shares
         self._relaxation.learn(shares)
-        slopes = self._relaxation.slopes(shares)
-        self._descent.step(tuple(map(through_softmax, shares, slopes)))
+        self._descent.step(tuple(map(through_softmax, shares, self._slopes(shares))))

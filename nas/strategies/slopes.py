@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -27,6 +27,15 @@ class Relaxation(Protocol):
 
     def slopes(self, shares: Shares) -> Shares:
         """Gives ∂ loss / ∂ share on data that the weights do not learn from."""
+        ...
+
+
+@runtime_checkable
+class UnrolledRelaxation(Relaxation, Protocol):
+    """A relaxation that knows how its weights answer to the shares."""
+
+    def unrolled_slopes(self, shares: Shares, look_ahead: float) -> Shares:
+        """Gives d loss / d share where the weights first do a step of size `look_ahead` under the shares."""
         ...
 
 

@@ -101,6 +101,34 @@ def test_darts_trains_the_weights_under_the_shares_of_its_step() -> None:
     assert len(table.learnt) == 2
 
 
+class Answering:
+    """One weight w that learns from ½ (w − p)² and is judged by ½ w², p the share of the second of two."""
+
+    def learn(self, shares: Shares) -> None:
+        pass
+
+    def slopes(self, shares: Shares) -> Shares:
+        return (np.zeros_like(shares[0]),)
+
+    def unrolled_slopes(self, shares: Shares, look_ahead: float) -> Shares:
+        # At w = 0: w' = ξ p, d/dp ½ w'² = ξ² p.
+        return (np.array([0.0, look_ahead**2 * shares[0][1]]),)
+
+
+def test_darts_of_second_order_sees_what_the_weights_would_become() -> None:
+    block = SearchSpace((ChoiceBlock("block", ("a", "b")),))
+    first, second = (Darts(block, Answering(), DartsSettings(0.1, 1, ahead)) for ahead in (0.0, 0.5))
+    first.ask()
+    second.ask()
+    np.testing.assert_array_equal(first.shares[0], [0.5, 0.5])
+    np.testing.assert_allclose(second.shares[0], softmax(np.array([0.1, -0.1])), rtol=1e-6)
+
+
+def test_darts_of_second_order_refuses_a_relaxation_that_has_only_the_first() -> None:
+    with pytest.raises(SearchError, match=r"look_ahead = 0\.1: ExpectedTable cannot look ahead"):
+        Darts(SPACE, ExpectedTable(), DartsSettings(look_ahead=0.1))
+
+
 def test_snas_trains_on_draws_that_grow_sharper_and_follow_their_chances() -> None:
     table = ExpectedTable()
     search = Snas(SPACE, table, np.random.default_rng(2), SnasSettings(rate=1e-9, steps=600, cold=0.01))
@@ -164,6 +192,7 @@ def test_dsnas_moves_the_drawn_operation_by_its_cost_over_the_usual_one() -> Non
     [
         (lambda: DartsSettings(rate=0.0), "rate = 0.0"),
         (lambda: DartsSettings(steps=0), "steps = 0"),
+        (lambda: DartsSettings(look_ahead=-1.0), "look_ahead = -1.0"),
         (lambda: SnasSettings(rate=0.0), "rate = 0.0"),
         (lambda: SnasSettings(cold=0.0), "cold = 0.0"),
         (lambda: SnasSettings(hot=0.1), "hot = 0.1"),
