@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nas.errors import SearchError
-from nas.strategies.slopes import GradientStrategy, UnrolledRelaxation, through_softmax
+from nas.strategies.slopes import DescentSettings, GradientStrategy, UnrolledRelaxation, through_softmax
 
 if TYPE_CHECKING:
     from nas.space import SearchSpace
@@ -15,20 +15,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DartsSettings:
-    """How long and how fast the shares are moved."""
+class DartsSettings(DescentSettings):
+    """How the shares are moved, and of which order the slopes are."""
 
-    rate: float = 0.03
-    """Step of Adam on the logits."""
-    steps: int = 50
-    """Steps before each architecture that is proposed."""
     look_ahead: float = 0.0
     """ξ, the size of the weights' step that the slopes look ahead by: the second order. 0 is the first."""
 
     def __post_init__(self) -> None:
-        for name in ("rate", "steps"):
-            if not getattr(self, name) > 0:
-                raise SearchError(name, getattr(self, name), "must be positive")
+        super().__post_init__()
         if not self.look_ahead >= 0.0:
             raise SearchError("look_ahead", self.look_ahead, "must not be negative")
 
@@ -51,7 +45,7 @@ class Darts(GradientStrategy):
         self, space: SearchSpace, relaxation: Relaxation, settings: DartsSettings | None = None
     ) -> None:
         settings = settings or DartsSettings()
-        super().__init__(space, relaxation, settings.rate, settings.steps)
+        super().__init__(space, relaxation, settings)
         self._slopes = relaxation.slopes
         if settings.look_ahead:
             if not isinstance(relaxation, UnrolledRelaxation):

@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas.strategies.darts import DartsSettings
-from nas.strategies.slopes import GradientStrategy
+from nas.strategies.slopes import DrawingStrategy
 
 if TYPE_CHECKING:
-    from nas.space import FloatArray, SearchSpace
-    from nas.strategies.slopes import Relaxation
+    from nas.space import FloatArray
 
 BASELINE_RATE = 0.05
 
 
-class Dsnas(GradientStrategy):
+class Dsnas(DrawingStrategy):
     """Draws one operation s of every block by p = softmax(α), trains it, and moves α by what its gate costs.
 
     The drawn operation's output is multiplied by a gate of 1; its cost is g = ∂ loss / ∂ gate, and α moves
@@ -28,25 +26,14 @@ class Dsnas(GradientStrategy):
     (arXiv 2002.09128), section 3.3; the baseline is ours, as is moving α on other rows than the weights.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        relaxation: Relaxation,
-        rng: np.random.Generator,
-        settings: DartsSettings | None = None,
-    ) -> None:
-        settings = settings or DartsSettings()
-        super().__init__(space, relaxation, settings.rate, settings.steps)
-        self._rng = rng
-        self._baselines: FloatArray | None = None
+    _baselines: FloatArray | None = None
 
     def _step(self) -> None:
         shares = self.shares
-        drawn = [int(self._rng.choice(len(share), p=share)) for share in shares]
-        gates = tuple(np.eye(len(share))[choice] for share, choice in zip(shares, drawn, strict=True))
+        gates = tuple(map(self._gates, shares))
         self._relaxation.learn(gates)
         slopes = self._relaxation.slopes(gates)
-        costs = np.array([slope[choice] for slope, choice in zip(slopes, drawn, strict=True)])
+        costs = np.array([slope @ gate for slope, gate in zip(slopes, gates, strict=True)])
         if self._baselines is None:
             self._baselines = costs
         gains = costs - self._baselines

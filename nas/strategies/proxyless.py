@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas.strategies.darts import DartsSettings
-from nas.strategies.slopes import GradientStrategy, softmax, through_softmax
+from nas.strategies.slopes import DrawingStrategy, softmax, through_softmax
 
 if TYPE_CHECKING:
-    from nas.space import FloatArray, SearchSpace
-    from nas.strategies.slopes import Relaxation
+    from nas.space import FloatArray
 
 
-class Proxyless(GradientStrategy):
+class Proxyless(DrawingStrategy):
     """Binary gates: the weights only ever see one operation in every block, drawn by p = softmax(α).
 
     To move α, two operations of each block are drawn by p without replacement, one of them is let through by
@@ -24,17 +22,6 @@ class Proxyless(GradientStrategy):
 
     Source: Cai, Zhu and Han 2019, ProxylessNAS (arXiv 1812.00332), section 3.2 and equation 4.
     """
-
-    def __init__(
-        self,
-        space: SearchSpace,
-        relaxation: Relaxation,
-        rng: np.random.Generator,
-        settings: DartsSettings | None = None,
-    ) -> None:
-        settings = settings or DartsSettings()
-        super().__init__(space, relaxation, settings.rate, settings.steps)
-        self._rng = rng
 
     def _step(self) -> None:
         self._relaxation.learn(tuple(map(self._gates, self.shares)))
@@ -58,9 +45,3 @@ class Proxyless(GradientStrategy):
         pair = np.zeros(len(logits))
         pair[drawn] = softmax(logits[drawn])
         return pair
-
-    def _gates(self, shares: FloatArray) -> FloatArray:
-        """Lets one operation through, by its share."""
-        gates = np.zeros(len(shares))
-        gates[self._rng.choice(len(shares), p=shares)] = 1.0
-        return gates

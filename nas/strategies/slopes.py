@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+
+from nas.errors import SearchError
 
 if TYPE_CHECKING:
     from nas.space import Architecture, FloatArray, SearchSpace
@@ -69,17 +72,35 @@ class LogitDescent:
             logits -= self._rate * mean / (1.0 - 0.5**self._steps) / (unbiased + 1e-12)
 
 
+@dataclass(frozen=True)
+class DescentSettings:
+    """How long and how fast the logits are moved."""
+
+    rate: float = 0.03
+    """Step of Adam on the logits."""
+    steps: int = 50
+    """Steps before each architecture that is proposed."""
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "steps"):
+            if not getattr(self, name) > 0:
+                raise SearchError(name, getattr(self, name), "must be positive")
+
+
 class GradientStrategy(ABC):
     """Searches by steps on weights and logits, and proposes the operations of the largest logits.
 
     Trials teach nothing here, since the slopes have said it.
     """
 
-    def __init__(self, space: SearchSpace, relaxation: Relaxation, rate: float, num_steps: int) -> None:
+    def __init__(
+        self, space: SearchSpace, relaxation: Relaxation, settings: DescentSettings | None = None
+    ) -> None:
+        settings = settings or DescentSettings()
         self._space = space
         self._relaxation = relaxation
-        self._num_steps = num_steps
-        self._descent = LogitDescent(space.sizes, rate)
+        self._num_steps = settings.steps
+        self._descent = LogitDescent(space.sizes, settings.rate)
 
     @property
     def shares(self) -> Shares:
@@ -99,6 +120,26 @@ class GradientStrategy(ABC):
     @abstractmethod
     def _step(self) -> None:
         """Moves the weights, then the logits."""
+
+
+class DrawingStrategy(GradientStrategy):
+    """One that runs operations drawn by their chances instead of mixtures of them."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        relaxation: Relaxation,
+        rng: np.random.Generator,
+        settings: DescentSettings | None = None,
+    ) -> None:
+        super().__init__(space, relaxation, settings)
+        self._rng = rng
+
+    def _gates(self, shares: FloatArray) -> FloatArray:
+        """Lets one operation through, by its share: 1 for it, 0 for the others."""
+        gates = np.zeros(len(shares))
+        gates[self._rng.choice(len(shares), p=shares)] = 1.0
+        return gates
 
 
 def softmax(logits: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nas.errors import SearchError
-from nas.strategies.slopes import GradientStrategy, softmax, through_softmax
+from nas.strategies.slopes import DescentSettings, DrawingStrategy, softmax, through_softmax
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,13 +16,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SnasSettings:
-    """How long and how fast the distribution is moved, and how sharp its draws are."""
+class SnasSettings(DescentSettings):
+    """How the distribution is moved, and how sharp its draws are."""
 
-    rate: float = 0.03
-    """Step of Adam on the logits."""
-    steps: int = 50
-    """Steps before each architecture that is proposed."""
     hot: float = 3.0
     """Temperature at the start: draws are near the mean."""
     cold: float = 0.3
@@ -31,16 +27,16 @@ class SnasSettings:
     """Factor of the temperature a step."""
 
     def __post_init__(self) -> None:
-        for name in ("rate", "steps", "cold"):
-            if not getattr(self, name) > 0:
-                raise SearchError(name, getattr(self, name), "must be positive")
+        super().__post_init__()
+        if not self.cold > 0.0:
+            raise SearchError("cold", self.cold, "must be positive")
         if self.hot < self.cold:
             raise SearchError("hot", self.hot, f"must not be below the cold end, {self.cold}")
         if not 0.0 < self.cooling <= 1.0:
             raise SearchError("cooling", self.cooling, "must be in (0, 1]")
 
 
-class Snas(GradientStrategy):
+class Snas(DrawingStrategy):
     """Descends E[loss(Z)] over Z = softmax((α + G) / τ), G Gumbel noise, one draw a step.
 
     The same draw trains the weights and then moves α, on other rows. As τ falls, what is trained comes close
@@ -58,8 +54,7 @@ class Snas(GradientStrategy):
         settings: SnasSettings | None = None,
     ) -> None:
         self._settings = settings or SnasSettings()
-        super().__init__(space, relaxation, self._settings.rate, self._settings.steps)
-        self._rng = rng
+        super().__init__(space, relaxation, rng, self._settings)
         self.temperature = self._settings.hot
         """τ of the next step."""
 

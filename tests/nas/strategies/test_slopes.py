@@ -13,7 +13,7 @@ from nas.space import ChoiceBlock, SearchSpace
 from nas.strategies.darts import Darts, DartsSettings
 from nas.strategies.dsnas import Dsnas
 from nas.strategies.proxyless import Proxyless
-from nas.strategies.slopes import LogitDescent, softmax, through_softmax
+from nas.strategies.slopes import DescentSettings, LogitDescent, softmax, through_softmax
 from nas.strategies.snas import Snas, SnasSettings
 from nas.trial import Trial
 
@@ -146,7 +146,7 @@ def test_snas_trains_on_draws_that_grow_sharper_and_follow_their_chances() -> No
 
 def test_proxyless_trains_single_paths_and_moves_two_operations_of_a_block_a_step() -> None:
     table = ExpectedTable()
-    search = Proxyless(SPACE, table, np.random.default_rng(3), DartsSettings(rate=0.1, steps=1))
+    search = Proxyless(SPACE, table, np.random.default_rng(3), DescentSettings(rate=0.1, steps=1))
     for _ in range(30):
         before = search.shares
         search.ask()
@@ -173,7 +173,7 @@ class GateCosts:
 
 def test_dsnas_moves_the_drawn_operation_by_its_cost_over_the_usual_one() -> None:
     block, costs = SearchSpace((ChoiceBlock("block", ("a", "b")),)), GateCosts(1.0, 3.0)
-    search = Dsnas(block, costs, np.random.default_rng(1), DartsSettings(rate=0.1, steps=1))
+    search = Dsnas(block, costs, np.random.default_rng(1), DescentSettings(rate=0.1, steps=1))
     chances = [search.shares[0][0]]
     for _ in range(10):
         search.ask()
@@ -190,8 +190,8 @@ def test_dsnas_moves_the_drawn_operation_by_its_cost_over_the_usual_one() -> Non
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: DartsSettings(rate=0.0), "rate = 0.0"),
-        (lambda: DartsSettings(steps=0), "steps = 0"),
+        (lambda: DescentSettings(rate=0.0), "rate = 0.0"),
+        (lambda: DescentSettings(steps=0), "steps = 0"),
         (lambda: DartsSettings(look_ahead=-1.0), "look_ahead = -1.0"),
         (lambda: SnasSettings(rate=0.0), "rate = 0.0"),
         (lambda: SnasSettings(cold=0.0), "cold = 0.0"),

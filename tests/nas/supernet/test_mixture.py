@@ -15,7 +15,7 @@ from nas.strategies.darts import Darts, DartsSettings
 from nas.strategies.dsnas import Dsnas
 from nas.strategies.one_shot import OneShot, OneShotSettings
 from nas.strategies.proxyless import Proxyless
-from nas.strategies.slopes import GradientStrategy
+from nas.strategies.slopes import DescentSettings, GradientStrategy
 from nas.strategies.snas import Snas, SnasSettings
 from nas.supernet.mixture import SupernetRelaxation
 from nas.training import TrainingSettings
@@ -41,8 +41,8 @@ MAKERS: dict[str, Callable[[SupernetRelaxation], GradientStrategy]] = {
     "darts": lambda mixed: Darts(BLOCKS, mixed, DartsSettings(0.05, 120)),
     "darts of second order": lambda mixed: Darts(BLOCKS, mixed, DartsSettings(0.05, 120, look_ahead=0.02)),
     "snas": lambda mixed: Snas(BLOCKS, mixed, np.random.default_rng(1), SnasSettings(0.05, 120)),
-    "proxyless": lambda mixed: Proxyless(BLOCKS, mixed, np.random.default_rng(1), DartsSettings(0.05, 120)),
-    "dsnas": lambda mixed: Dsnas(BLOCKS, mixed, np.random.default_rng(1), DartsSettings(0.05, 120)),
+    "proxyless": lambda mixed: Proxyless(BLOCKS, mixed, np.random.default_rng(1), DescentSettings(0.05, 120)),
+    "dsnas": lambda mixed: Dsnas(BLOCKS, mixed, np.random.default_rng(1), DescentSettings(0.05, 120)),
 }
 
 
