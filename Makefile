@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-delayed-feedback bench-kills bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder clean
+.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-delayed-feedback bench-kills bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder bench-nas-search clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -48,6 +48,8 @@ bench-ladder: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ladder $(FLAGS)
 bench-nas-quality: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.nas_quality $(if $(DATA),--data $(DATA)) $(FLAGS)
+bench-nas-search: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.nas_search $(FLAGS)
 bench-attention: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.attention --data $(DATA)
 bench-replay: .venv/dev.stamp

@@ -53,16 +53,20 @@ RIVALS: dict[str, Callable[[Size], CtrGenotype]] = {
 }
 
 
+# What is drawn of every model's training: those of hand-made models and of searched ones alike.
+SETTINGS: dict[str, tuple[Any, ...]] = {
+    "epochs": (1, 2, 4, 8),
+    "rate": (1e-3, 3e-3, 1e-2, 3e-2),
+    "decay": (1e-4, 1e-2, 1e-1, 5e-1),
+}
+
+
 def draw(groups: int, rng: np.random.Generator) -> tuple[Size, TrainingSettings]:
-    """Draws a model's size and training; every rival and the searched models get the same draws."""
+    """Draws a model's size and training; every rival gets the same draws."""
     tower = Tower(int(rng.choice([1, 2, 3])), int(rng.choice([32, 64, 128])))
     size = Size(groups, int(rng.choice([4, 8, 16, 32])), tower)
-    settings = TrainingSettings(
-        epochs=int(rng.choice([1, 2, 3, 5])),
-        rate=float(rng.choice([1e-3, 3e-3])),
-        decay=float(rng.choice([1e-4, 1e-2, 1e-1, 5e-1])),
-    )
-    return size, settings
+    drawn = {name: values[int(rng.integers(len(values)))] for name, values in SETTINGS.items()}
+    return size, TrainingSettings(**drawn)
 
 
 def boosted_trees(data: ClickData, budget: int, rng: np.random.Generator) -> Any:

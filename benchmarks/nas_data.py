@@ -21,18 +21,20 @@ _ADULT = [
 ]  # fmt: skip
 _ADULT_NUMBERS = {"age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours_per_week"}
 _BANK_NUMBERS = {"V1", "V6", "V10", "V13", "V14", "V15"}
+GENERATED = "generated"
 PUBLIC = ("criteo_attr_1pct", "avazu_15k", "adult", "bank_marketing")
 
 
-def load(name: str, folder: Path, num_rows: int = 250_000) -> ClickData:
-    """Returns one of PUBLIC from the folder of all data sets, or "generated"."""
-    if name == "generated":
-        return generate_log(LogLaw(), num_rows, np.random.default_rng(0)).data
+def load(name: str, folder: Path, num_rows: int = 250_000) -> tuple[ClickData, float | None]:
+    """Returns one of PUBLIC from the folder of all data sets, or the generated log with its Bayes loss."""
+    if name == GENERATED:
+        log = generate_log(LogLaw(), num_rows, np.random.default_rng(0))
+        return log.data, log.bayes_loss
+    if name not in PUBLIC:
+        raise SystemExit(f"{name!r} is none of {(GENERATED, *PUBLIC)}")
     if name == "adult":
-        return encode(_adult(folder / "autoco_public"))
-    if name == "bank_marketing":
-        return encode(_bank(folder / name))
-    return encode(prepare(folder / name))
+        return encode(_adult(folder / "autoco_public")), None
+    return encode(_bank(folder / name) if name == "bank_marketing" else prepare(folder / name)), None
 
 
 def encode(prepared: Prepared) -> ClickData:

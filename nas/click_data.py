@@ -98,11 +98,17 @@ def split_columns(name: str, columns: Columns, parts: Mapping[str, Ints]) -> Cli
 
 
 def quantile_edges(values: npt.NDArray[np.floating]) -> FloatArray:
-    """Gives at most NUM_BINS − 1 distinct cuts that put about equally many values into each bin."""
-    inner = np.quantile(values, np.arange(1, NUM_BINS) / NUM_BINS, method="higher")
-    cuts = np.unique(inner.astype(np.float64))
+    """Gives at most NUM_BINS − 1 distinct cuts that put about equally many values into each bin.
+
+    A value that fills a bin alone counts as one bin's worth, so that the others share the bins that are left:
+    of amounts that are mostly 0, the rest is still told apart.
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    upto = np.cumsum(np.minimum(counts, len(values) / NUM_BINS))
+    inner = np.arange(1, NUM_BINS) / NUM_BINS * upto[-1]
+    cuts = np.unique(distinct[np.searchsorted(upto, inner, side="right")].astype(np.float64))
     # A cut at the least value would leave the bin before it empty.
-    kept: FloatArray = cuts[cuts > values.min()]
+    kept: FloatArray = cuts[cuts > distinct[0]]
     return kept
 
 

@@ -36,6 +36,18 @@ def test_bins_hold_about_equally_many_values() -> None:
     assert counts.max() <= 102
 
 
+def test_a_value_that_most_rows_have_leaves_bins_to_the_others() -> None:
+    amounts = np.arange(1.0, 101.0)
+    values = np.concatenate([np.zeros(900), amounts])
+    edges = quantile_edges(values)
+    # 0 counts as 1000/32 values beside 100 others: it takes a quarter of the bins.
+    assert len(edges) == 24
+    counts = np.bincount(bin_ids(amounts[:, None], (edges,))[:, 0])
+    assert counts[0] <= 1
+    assert counts[1:].min() >= 4
+    assert counts[1:].max() <= 5
+
+
 def test_a_constant_column_has_one_bin() -> None:
     assert len(quantile_edges(np.ones(10))) == 0
 
