@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ranker.pipeline import PipelineSettings, rank_many
+from ranker.pipeline import PipelineSettings
+from ranker.rank_many import rank_many
 from ranker.rerun.captured_log import captured_of
 from ranker.rerun.chunk import Bench, rerun_chunk
 from ranker.rerun.policy_file import AS_LOGGED, RerunPolicy

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranker.decision_replay import plan_of
-from ranker.pipeline import rank, request_rng
+from ranker.pipeline import rank
 from ranker.replay.marginals import position_marginals
+from ranker.request_streams import request_rng
 from ranker.stages import StageTimer
 
 if TYPE_CHECKING:

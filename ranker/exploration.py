@@ -37,8 +37,8 @@ def uniform_use(weights: Floats, total: float | Floats) -> Floats:
     return use
 
 
-def tightened_limits(limits: Floats, uniform: Floats, ratio: float) -> Floats:
-    """Returns b′ `(K,)`: a mixture within b′ keeps the explored policy within b."""
+def tightened_limits(limits: Floats, uniform: Floats, ratio: float | Floats) -> Floats:
+    """Returns b′ `(…, K)`: a mixture within b′ keeps the explored policy within b."""
     return (limits - ratio * uniform) / (1.0 - ratio)
 
 

@@ -6,24 +6,21 @@ over posterior draws, and P(slate, creative) = P(slate)·P(creative) holds at ev
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from ranker.degradation import FULL, solved_by_plan
-from ranker.errors import InvalidInputError, RankerError
+from ranker.errors import InvalidInputError
 from ranker.exploration import ExploredMixture
-from ranker.question import Question, question_of, signs_of, solved_together
+from ranker.question import Question, question_of, signs_of
+from ranker.request_streams import request_rng
 from ranker.rollout.plan import Assignment
 from ranker.slate import ConstraintReport, Creative, Decision, ShownAd
 from ranker.solver import Settings as SolverSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    import numpy as np
     from numpy.typing import NDArray
 
     from ranker.creatives import Selection
@@ -56,7 +53,9 @@ class PipelineSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scores:
+class Scores:
+    """What candidates and positions are worth, and who says so."""
+
     ctr: Floats  # (n,)
     value: Floats  # (n,)
     attention: Floats  # (k,)
@@ -73,43 +72,39 @@ class _Policy:
     question: Question
     solution: Solution
     mixture: ExploredMixture
+
+
+class Answer(NamedTuple):
+    """What was answered, as a decision says it."""
+
+    slates: tuple[tuple[int, ...], ...]
+    probabilities: tuple[float, ...]
+    exploration_ratio: float
+    slate_propensity: float
+    shown: tuple[ShownAd, ...]
+    constraints: tuple[ConstraintReport, ...]
+    solver_status: str
+    solver_steps: int
+    expected_objective: float
+    objective_bound: float
+
+
+class Circumstances(NamedTuple):
+    """How a request came to its answer."""
+
+    context: dict[str, int]
+    posterior_version: str
+    stage_seconds: dict[str, float]
+    degradation: str = ""
     solver_rounds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Served:
-    """What came out of the policy for this request."""
-
-    slate: NDArray[np.int64]  # (k,)
-    creatives: _Creatives
-    context: dict[str, int]
-    stage_seconds: dict[str, float]
-    degradation: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Creatives:
+class Creatives:
     """One composition a position, all of one posterior version."""
 
     by_position: tuple[Creative | None, ...]  # (k,)
     posterior_version: str
-
-
-def request_rng(draw_key: bytes, request_id: str, experiment: str = "") -> np.random.Generator:
-    """Returns the request's own random stream: the same id and key draw the same slate, on any replica.
-
-    Each experiment has streams of its own, independent of all others.
-    """
-    salt = hashlib.blake2b(experiment.encode(), digest_size=16).digest() if experiment else b""
-    digest = hashlib.blake2b(request_id.encode(), key=draw_key, salt=salt, digest_size=16).digest()
-    # The digest as one big-endian number, in the words of 32 bits that the seed is made of, lowest first.
-    words = np.frombuffer(digest[::-1], dtype="<u4")
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
-
-
-def _rng(request: RankRequest, scores: _Scores, settings: PipelineSettings) -> np.random.Generator:
-    experiment = scores.experiment if settings.experiment is None else settings.experiment
-    return request_rng(settings.draw_key, request.request_id, experiment)
 
 
 def rank(
@@ -126,58 +121,29 @@ def rank(
       NotFoundError: unknown schema, model or creative space.
       StateError: creatives are asked for and none are served.
     """
-    context = _checked_context(request, snapshot)
-    scores = _score(request, snapshot, context, plan.ctr)
+    context = checked_context(request, snapshot)
+    scores = scored(request, snapshot, context, plan.ctr)
     timer.lap("score")
     question = _question(request, scores, settings)
     solution, solver_rounds = solved_by_plan(question, settings.solver, plan)
-    policy = _answer(question, solution, solver_rounds)
+    mixture = ExploredMixture(
+        solution.slates, solution.probabilities, question.num_candidates, question.exploration_ratio
+    )
     timer.lap("solve")
-    rng = _rng(request, scores, settings)
-    slate = policy.mixture.draw(rng)
+    rng = request_rng(settings.draw_key, request.request_id, drawn_for(scores, settings))
+    slate = mixture.draw(rng)
     timer.lap("draw")
-    creatives = _creatives(request, snapshot, slate, context, rng)
+    creatives = creatives_of(request, snapshot, slate, context, rng)
     timer.lap("creatives")
-    served = _Served(slate, creatives, context, dict(timer.seconds), plan.step)
-    return _decision(request, scores, policy, served)
+    answer = _answer(request, scores, _Policy(question, solution, mixture), slate, creatives.by_position)
+    version, seconds = creatives.posterior_version, dict(timer.seconds)
+    return decision_of(
+        request, scores, answer, Circumstances(context, version, seconds, plan.step, solver_rounds)
+    )
 
 
-def rank_many(
-    requests: Sequence[RankRequest],
-    snapshot: Snapshot,
-    settings: PipelineSettings,
-    *,
-    num_threads: int | None = None,
-) -> list[Decision | RankerError]:
-    """Answers many requests as `rank` does, to the last bit; what it would raise stands in their place.
-
-    Requests of one shape are solved together, without Python in between; stages are not timed.
-    """
-    answers: dict[int, Decision | RankerError] = {}
-    asked: dict[int, tuple[dict[str, int], _Scores, Question]] = {}
-    for i, request in enumerate(requests):
-        try:
-            context = _checked_context(request, snapshot)
-            scores = _score(request, snapshot, context)
-        except RankerError as error:
-            answers[i] = error
-            continue
-        asked[i] = (context, scores, _question(request, scores, settings))
-    solutions = solved_together({i: each[2] for i, each in asked.items()}, settings.solver, num_threads)
-    for i, (context, scores, question) in asked.items():
-        solution = solutions[i]
-        if isinstance(solution, InvalidInputError):
-            answers[i] = solution
-            continue
-        request, policy = requests[i], _answer(question, solution)
-        rng = _rng(request, scores, settings)
-        slate = policy.mixture.draw(rng)
-        creatives = _creatives(request, snapshot, slate, context, rng)
-        answers[i] = _decision(request, scores, policy, _Served(slate, creatives, context, {}))
-    return [answers[i] for i in range(len(requests))]
-
-
-def _checked_context(request: RankRequest, snapshot: Snapshot) -> dict[str, int]:
+def checked_context(request: RankRequest, snapshot: Snapshot) -> dict[str, int]:
+    """Returns the context by name; raises what `rank` does of contexts and creatives that do not fit."""
     context = _context_by_name(request, snapshot.schema(request.schema_id))
     _check_creatives(request, snapshot, context)
     return context
@@ -207,9 +173,10 @@ def _check_creatives(request: RankRequest, snapshot: Snapshot, context: dict[str
             selector.check(space_id, context)
 
 
-def _score(
+def scored(
     request: RankRequest, snapshot: Snapshot, context: dict[str, int], known_ctr: Floats | None = None
-) -> _Scores:
+) -> Scores:
+    """Returns the scores: `known_ctr`, the request's own, or those of the model that answers it."""
     candidates, features = request.candidates, request.context
     assigned = Assignment("")
     if known_ctr is not None:
@@ -227,7 +194,7 @@ def _score(
     else:
         attention = snapshot.default_attention(request.num_positions, context)
         attention_version = snapshot.attention_version
-    return _Scores(
+    return Scores(
         ctr,
         ctr * candidates.bids,
         attention,
@@ -238,28 +205,27 @@ def _score(
     )
 
 
-def _question(request: RankRequest, scores: _Scores, settings: PipelineSettings) -> Question:
+def _question(request: RankRequest, scores: Scores, settings: PipelineSettings) -> Question:
     ratio = 0.0 if request.mode.no_exploration else settings.exploration_ratio
     return question_of(request, scores.value, scores.attention, ratio)
 
 
-def _answer(question: Question, solution: Solution, solver_rounds: tuple[int, ...] = ()) -> _Policy:
-    n, ratio = question.num_candidates, question.exploration_ratio
-    mixture = ExploredMixture(solution.slates, solution.probabilities, n, ratio)
-    return _Policy(question, solution, mixture, solver_rounds)
+def drawn_for(scores: Scores, settings: PipelineSettings) -> str:
+    """Returns the experiment whose draws are taken."""
+    return scores.experiment if settings.experiment is None else settings.experiment
 
 
-def _creatives(
+def creatives_of(
     request: RankRequest,
     snapshot: Snapshot,
     slate: NDArray[np.int64],
     context: dict[str, int],
     rng: np.random.Generator,
-) -> _Creatives:
+) -> Creatives:
     """Composes the shown ads under one coherent posterior draw."""
     spaces = request.candidates.creative_space_ids
     if not any(spaces):
-        return _Creatives((None,) * len(slate), "")
+        return Creatives((None,) * len(slate), "")
     selector = snapshot.creative_selector()
     draw = int(rng.integers(selector.num_draws))
     floors = rng.random(len(slate)).tolist()
@@ -269,7 +235,7 @@ def _creatives(
     by_position: list[Creative | None] = [None] * len(slate)
     for j, selection in zip(places, chosen, strict=True):
         by_position[j] = _creative(selection)
-    return _Creatives(tuple(by_position), selector.version)
+    return Creatives(tuple(by_position), selector.version)
 
 
 def _creative(chosen: Selection) -> Creative:
@@ -285,52 +251,69 @@ def _creative(chosen: Selection) -> Creative:
     )
 
 
-def _decision(request: RankRequest, scores: _Scores, policy: _Policy, served: _Served) -> Decision:
+def _answer(
+    request: RankRequest,
+    scores: Scores,
+    policy: _Policy,
+    slate: NDArray[np.int64],
+    creatives: tuple[Creative | None, ...],
+) -> Answer:
     solution, mixture = policy.solution, policy.mixture
-    propensity, marginals = mixture.propensities(served.slate)
-    return Decision(
-        decision_id=request.request_id,
-        request_hash=request.content_hash,
-        created_at=time.time(),
-        schema_id=request.schema_id,
-        model_version=scores.model_version,
-        posterior_version=served.creatives.posterior_version,
-        context=served.context,
-        candidate_ids=request.candidates.ids,
-        ctr=tuple(scores.ctr.tolist()),
-        slates=tuple(map(tuple, solution.slates.tolist())),
-        probabilities=tuple(solution.probabilities.tolist()),
-        exploration_ratio=mixture.ratio,
-        slate_propensity=propensity,
-        shown=_shown(request, scores, marginals, served),
-        constraints=_constraint_reports(request.constraints, policy),
-        solver_status=solution.status.name.lower(),
-        solver_steps=solution.num_steps,
-        expected_objective=solution.objective,
-        objective_bound=solution.upper_bound,
-        default_reward=not request.mode.no_default_reward,
-        attention_version=scores.attention_version,
-        stage_seconds=served.stage_seconds,
-        experiment=scores.experiment,
-        arm=scores.arm,
-        degradation=served.degradation,
-        solver_rounds=policy.solver_rounds,
-    )
-
-
-def _shown(request: RankRequest, scores: _Scores, marginals: Floats, served: _Served) -> tuple[ShownAd, ...]:
-    slate = served.slate
+    propensity, marginals = mixture.propensities(slate)
     columns = zip(
         slate.tolist(),
         scores.ctr[slate].tolist(),
         scores.value[slate].tolist(),
         scores.attention.tolist(),
         marginals.tolist(),
-        served.creatives.by_position,
+        creatives,
         strict=True,
     )
     ids = request.candidates.ids
-    return tuple([ShownAd(ids[i], *column) for i, *column in columns])
+    return Answer(
+        tuple(map(tuple, solution.slates.tolist())),
+        tuple(solution.probabilities.tolist()),
+        mixture.ratio,
+        propensity,
+        tuple([ShownAd(ids[i], *column) for i, *column in columns]),
+        _constraint_reports(request.constraints, policy),
+        solution.status.name.lower(),
+        solution.num_steps,
+        solution.objective,
+        solution.upper_bound,
+    )
+
+
+def decision_of(request: RankRequest, scores: Scores, answer: Answer, how: Circumstances) -> Decision:
+    """Returns the decision: the answer beside what it was asked, scored and made with."""
+    return Decision(
+        decision_id=request.request_id,
+        request_hash=request.content_hash,
+        created_at=time.time(),
+        schema_id=request.schema_id,
+        model_version=scores.model_version,
+        posterior_version=how.posterior_version,
+        context=how.context,
+        candidate_ids=request.candidates.ids,
+        ctr=tuple(scores.ctr.tolist()),
+        slates=answer.slates,
+        probabilities=answer.probabilities,
+        exploration_ratio=answer.exploration_ratio,
+        slate_propensity=answer.slate_propensity,
+        shown=answer.shown,
+        constraints=answer.constraints,
+        solver_status=answer.solver_status,
+        solver_steps=answer.solver_steps,
+        expected_objective=answer.expected_objective,
+        objective_bound=answer.objective_bound,
+        default_reward=not request.mode.no_default_reward,
+        attention_version=scores.attention_version,
+        stage_seconds=how.stage_seconds,
+        experiment=scores.experiment,
+        arm=scores.arm,
+        degradation=how.degradation,
+        solver_rounds=how.solver_rounds,
+    )
 
 
 def _constraint_reports(constraints: tuple[Constraint, ...], policy: _Policy) -> tuple[ConstraintReport, ...]:

@@ -1,19 +1,19 @@
-"""What the solver is asked: a request's constraints as rows ≤ limits, tightened for the exploration share."""
+"""What the solver is asked: constraints as rows ≤ limits, tightened for the exploration share."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ranker.errors import InvalidInputError
 from ranker.exploration import tightened_limits, uniform_use
 from ranker.slate import Basis, Relation
-from ranker.solver import PositionedProblem, SlateBatch, SlateProblem, solve, solve_many, solve_positioned
+from ranker.solver import PositionedProblem, SlateBatch, SlateProblem, solve, solve_positioned
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ranker.slate import Constraint, Floats, RankRequest
     from ranker.slate_rules import SlateRules
     from ranker.solver import Settings, Solution
@@ -40,11 +40,21 @@ class Question:
         return int(self.problem["value"].shape[1] if self.positioned else self.problem["attention"].size)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Questions:
+    """The problems of B requests of one shape, without position weights and rules, as arrays."""
+
+    limits: Floats  # (B, K)
+    uniform_use: Floats  # (B, K)
+    batch: SlateBatch
+
+
 def question_of(request: RankRequest, value: Floats, attention: Floats, ratio: float) -> Question:
     """Asks for the mixture that is worth most where candidates are worth `value` `(n,)`."""
     constraints = request.constraints
     signs = signs_of(constraints)
-    rows = request.constraint_weights.reshape(len(signs), len(value))
+    # Rows in one piece: a sum depends on how numbers lie.
+    rows = np.ascontiguousarray(request.constraint_weights.reshape(len(signs), len(value)))
     if -1.0 in signs:
         rows = rows * np.array(signs)[:, None]
     total = float(attention.sum())
@@ -57,7 +67,7 @@ def question_of(request: RankRequest, value: Floats, attention: Floats, ratio: f
         "value": np.outer(value, attention) if positioned else value,
         "weights": _by_position(rows, constraints, attention) if positioned else rows,
         "limits": tightened_limits(limits, uniform, ratio),
-        "violation_price": _violation_prices(constraints),
+        "violation_price": np.array(_violation_prices(constraints), np.float64),
     }
     if not positioned:
         problem["attention"] = attention
@@ -73,26 +83,42 @@ def solved(question: Question, settings: Settings, warm_start: Solution | None =
     return solve(SlateProblem(**question.problem), settings, warm_start=warm_start)
 
 
-def solved_together(
-    questions: dict[int, Question], settings: Settings, num_threads: int | None
-) -> dict[int, Solution | InvalidInputError]:
-    """Returns `solved` of each, or its error; those of one shape in one batch, but for positioned ones."""
-    answers: dict[int, Solution | InvalidInputError] = {}
-    for i, each in questions.items():
-        if each.positioned:
-            try:
-                answers[i] = solved(each, settings)
-            except InvalidInputError as error:
-                answers[i] = error
-    groups: dict[tuple[tuple[Any, ...], ...], list[int]] = defaultdict(list)
-    for i in questions.keys() - answers.keys():
-        groups[tuple((name, *array.shape) for name, array in questions[i].problem.items())].append(i)
-    for members in groups.values():
-        problems = [questions[i].problem for i in members]
-        batch = SlateBatch(**{name: np.stack([each[name] for each in problems]) for name in problems[0]})
-        solutions = solve_many(batch, settings, num_threads=num_threads)
-        answers.update({i: solutions[place] for place, i in enumerate(members)})
-    return answers
+def questions_of(
+    requests: Sequence[RankRequest], value: Floats, attention: Floats, ratios: Floats
+) -> Questions:
+    """Returns `question_of` of each request, to the last bit, where the shapes are alike.
+
+    Candidates are worth `value` `(B, n)`, positions `attention` `(B, k)`; exploration shares are `(B,)`.
+    Raises InvalidInputError where the solver refuses one of them.
+    """
+    bounds = _bounds([request.constraints for request in requests])
+    signs = bounds[:, 0]
+    shape = len(requests), signs.shape[1], value.shape[1]
+    rows = np.stack([request.constraint_weights.reshape(shape[1:]) for request in requests])
+    rows = np.ascontiguousarray(rows) * signs[:, :, None]
+    totals = attention.sum(axis=1)[:, None]
+    limits = signs * (bounds[:, 1] * np.where(bounds[:, 2] > 0, totals, 1.0))
+    uniform = np.add.reduce(rows, axis=2) / shape[2] * totals
+    tightened = tightened_limits(limits, uniform, ratios[:, None])
+    batch = SlateBatch(value, rows, tightened, attention, np.ascontiguousarray(bounds[:, 3]))
+    return Questions(limits, uniform, batch)
+
+
+def _bounds(constraints: Sequence[tuple[Constraint, ...]]) -> Floats:
+    """Returns signs, limits, whether these are shares of attention, and violation prices, `(B, 4, K)`."""
+    found: dict[tuple[Constraint, ...], int] = {}
+    places = [found.setdefault(each, len(found)) for each in constraints]
+    table = [
+        [
+            signs_of(each),
+            [c.limit for c in each],
+            [float(_is_share(c)) for c in each],
+            _violation_prices(each),
+        ]
+        for each in found
+    ]
+    bounds: Floats = np.array(table, np.float64)[places]
+    return bounds
 
 
 def signs_of(constraints: tuple[Constraint, ...]) -> list[float]:
@@ -101,7 +127,11 @@ def signs_of(constraints: tuple[Constraint, ...]) -> list[float]:
 
 
 def _absolute_limit(constraint: Constraint, total: float) -> float:
-    return constraint.limit * (total if constraint.basis is Basis.SHARE_OF_ATTENTION else 1.0)
+    return constraint.limit * (total if _is_share(constraint) else 1.0)
+
+
+def _is_share(constraint: Constraint) -> bool:
+    return constraint.basis is Basis.SHARE_OF_ATTENTION
 
 
 def _by_position(rows: Floats, constraints: tuple[Constraint, ...], attention: Floats) -> Floats:
@@ -117,6 +147,5 @@ def _structure(rules: SlateRules) -> dict[str, Any]:
     return {name: np.array(each, np.int64) for name, each in given.items() if each}
 
 
-def _violation_prices(constraints: tuple[Constraint, ...]) -> Floats:
-    prices = [np.inf if c.violation_price is None else c.violation_price for c in constraints]
-    return np.array(prices, dtype=np.float64)
+def _violation_prices(constraints: tuple[Constraint, ...]) -> list[float]:
+    return [np.inf if c.violation_price is None else c.violation_price for c in constraints]

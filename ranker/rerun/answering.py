@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ranker.errors import RankerError
-from ranker.pipeline import PipelineSettings, rank_many
+from ranker.pipeline import PipelineSettings
+from ranker.rank_many import rank_many
 from ranker.rerun.captured_log import Flaw
 from ranker.rerun.differences import Steps
 from ranker.rerun.policy_file import with_limits, with_scores

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from ranker.errors import RankerError
-from ranker.pipeline import PipelineSettings, rank_many
+from ranker.pipeline import PipelineSettings
+from ranker.rank_many import rank_many
 from ranker.replay.marginals import position_marginals
 from ranker.slate import Basis, Relation
 

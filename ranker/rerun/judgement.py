@@ -10,9 +10,9 @@ import numpy as np
 from ranker.errors import InvalidInputError
 from ranker.replay.diagnostics import answerable, diagnose
 from ranker.replay.evaluation import Estimate, evaluate
-from ranker.replay.intervals import Interval
+from ranker.replay.intervals import Interval, skewed_mean_interval
 from ranker.replay.logged_batch import WeightedRows
-from ranker.replay.moments import NUM_BLOCKS, accumulate
+from ranker.replay.moments import accumulate
 from ranker.replay.row_study import Change
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 SEED = 2021
 HEADLINE = "DR"
-NUM_RESAMPLES = 1000
 # Segments with fewer requests are too small to be called winners or losers.
 MIN_SEGMENT_REQUESTS = 100
 
@@ -67,12 +66,12 @@ def judge_policies(
     request = np.unique(columns["request"], return_inverse=True)[1]
     num_requests = int(request.max()) + 1
     per_request = len(request) / num_requests
-    logged = np.bincount(request, columns["reward"] * columns["bid"]).astype(np.float64)
+    logged = _added_up(columns["reward"] * columns["bid"], request)
     return Judgement(
         num_requests,
         len(request),
         float(logged.mean()),
-        _bootstrap(logged, level),
+        _interval(logged, level),
         tuple(_judged(columns, name, request, (level, per_request)) for name in names),
     )
 
@@ -91,7 +90,7 @@ def weighted(columns: dict[str, NDArray[Any]], name: str, request: NDArray[np.in
 def worth_by_request(rows: WeightedRows, request: NDArray[np.int64]) -> Floats:
     """Returns the terms of DR added up by request `(R,)`."""
     terms = rows.baseline_target + rows.weights * (rows.rewards - rows.baseline_logged)
-    return np.bincount(request, terms).astype(np.float64)
+    return _added_up(terms, request)
 
 
 def _judged(
@@ -100,9 +99,8 @@ def _judged(
     level, per_request = how
     rows = weighted(columns, name, request)
     found = evaluate(accumulate(rows), np.random.default_rng(SEED), level=level)
-    found |= _by_slate(columns, name, request, level)
     worth = worth_by_request(rows, request)
-    change = worth - np.bincount(request, rows.rewards)
+    change = worth - _added_up(rows.rewards, request)
     segment = np.zeros(len(change), columns["segment"].dtype)
     segment[request] = columns["segment"]
     changes = [
@@ -113,15 +111,19 @@ def _judged(
     return PolicyJudgement(
         name,
         {each.estimator: _scaled(each, per_request) for each in found.values()}
-        | {"PI": _pseudo_inverse(rows.rewards, columns[f"additive:{name}"], request, level)}
-        | {HEADLINE: replace(_scaled(found[HEADLINE], per_request), interval=_bootstrap(worth, level))},
+        | _by_slate(columns, name, request, how)
+        | {
+            HEADLINE: _mean_of(found[HEADLINE], worth, how),
+            "IPS": _mean_of(found["IPS"], _added_up(rows.weights * rows.rewards, request), how),
+            "PI": _pseudo_inverse(rows.rewards, columns[f"additive:{name}"], request, level),
+        },
         _change("all", change, level),
         tuple(sorted(changes, key=lambda each: -each.value)),
     )
 
 
 def _by_slate(
-    columns: dict[str, NDArray[Any]], name: str, request: NDArray[np.int64], level: float
+    columns: dict[str, NDArray[Any]], name: str, request: NDArray[np.int64], how: tuple[float, float]
 ) -> dict[str, Estimate]:
     """Returns RIPS, Cascade-DR and SIPS: they hold where clicks depend on what stands above, SIPS anywhere.
 
@@ -132,10 +134,16 @@ def _by_slate(
     baselines = columns[f"cascade_logged:{name}"], columns[f"cascade_target:{name}"]
     beginnings = WeightedRows(rewards, columns[f"cascade:{name}"], *baselines, request)
     slates = WeightedRows(rewards, columns[f"slate:{name}"], *baselines, request)
-    cascade = evaluate(accumulate(beginnings), np.random.default_rng(SEED), level=level)
-    whole = evaluate(accumulate(slates), np.random.default_rng(SEED), level=level, with_model=False)
-    found = {"RIPS": cascade["IPS"], "Cascade-DR": cascade["DR"], "SIPS": whole["IPS"]}
-    return {label: replace(each, estimator=label) for label, each in found.items()}
+    cascade = evaluate(accumulate(beginnings), np.random.default_rng(SEED), level=how[0])
+    whole = evaluate(accumulate(slates), np.random.default_rng(SEED), level=how[0], with_model=False)
+    found = {
+        "RIPS": (cascade["IPS"], _added_up(beginnings.weights * rewards, request)),
+        "Cascade-DR": (cascade["DR"], worth_by_request(beginnings, request)),
+        "SIPS": (whole["IPS"], _added_up(slates.weights * rewards, request)),
+    }
+    return {
+        label: replace(_mean_of(each, terms, how), estimator=label) for label, (each, terms) in found.items()
+    }
 
 
 def _pseudo_inverse(rewards: Floats, weights: Floats, request: NDArray[np.int64], level: float) -> Estimate:
@@ -143,7 +151,7 @@ def _pseudo_inverse(rewards: Floats, weights: Floats, request: NDArray[np.int64]
 
     The weights may be negative: what a log can answer is told by their sizes, their mean by their signs.
     """
-    worth = np.bincount(request, rewards).astype(np.float64)
+    worth = _added_up(rewards, request)
     by_slate = np.empty(len(worth))
     by_slate[request] = weights
     diagnostics = replace(
@@ -155,7 +163,7 @@ def _pseudo_inverse(rewards: Floats, weights: Floats, request: NDArray[np.int64]
     return Estimate(
         "PI",
         float(terms.mean()),
-        _bootstrap(terms, level),
+        _interval(terms, level),
         level,
         diagnostics,
         *answerable(diagnostics),
@@ -163,41 +171,25 @@ def _pseudo_inverse(rewards: Floats, weights: Floats, request: NDArray[np.int64]
 
 
 def _change(name: str, change: Floats, level: float) -> Change:
-    return Change(name, len(change), float(change.mean()), _bootstrap(change, level))
+    return Change(name, len(change), float(change.mean()), _interval(change, level))
 
 
-def _bootstrap(values: Floats, level: float) -> Interval:
-    """Returns the bootstrap-t interval of the mean of values `(R,)`, of independent requests.
+def _added_up(terms: Floats, request: NDArray[np.int64]) -> Floats:
+    """Returns the terms of rows `(n,)` added up by request `(R,)`."""
+    return np.bincount(request, terms).astype(np.float64)
 
-    mean − s·t*_{(1±level)/2} with t* = (mean* − mean)/s* over resamples. A few requests of great weight make
-    the mean skewed: percentiles would end too early on that side, t* takes the skewness along.
-    Requests are resampled in at most 1,000 blocks.
-    Source: Efron and Tibshirani (1993), "An introduction to the bootstrap", section 12.5.
-    """
-    blocks = np.arange(len(values)) % NUM_BLOCKS
-    sums = np.bincount(blocks, values).astype(np.float64)
-    counts = np.bincount(blocks).astype(np.float64)
-    if len(sums) < 2:
+
+def _interval(values: Floats, level: float) -> Interval:
+    """Returns the interval of the mean of values `(R,)` of independent requests."""
+    if len(values) < 2:
         raise InvalidInputError("log", len(values), "an interval needs at least two requests")
-    drawn = np.random.default_rng(SEED).multinomial(
-        len(sums), np.full(len(sums), 1 / len(sums)), size=NUM_RESAMPLES
-    )
-    mean, error = _ratio(sums, counts, np.ones((1, len(sums))))
-    means, errors = _ratio(sums, counts, drawn.astype(np.float64))
-    usable = errors > 0
-    if not usable.any():
-        return Interval(float(mean[0]), float(mean[0]))
-    t = (means[usable] - mean[0]) / errors[usable]
-    low, high = np.quantile(t, ((1 - level) / 2, (1 + level) / 2))
-    return Interval(float(mean[0] - high * error[0]), float(mean[0] - low * error[0]))
+    return skewed_mean_interval(values, level=level)
 
 
-def _ratio(sums: Floats, counts: Floats, drawn: Floats) -> tuple[Floats, Floats]:
-    """Returns Σ sums / Σ counts and its standard error of blocks counted `drawn` `(b, blocks)` times."""
-    total = (drawn * counts).sum(axis=1)
-    mean = (drawn * sums).sum(axis=1) / total
-    residual = sums - mean[:, None] * counts
-    return mean, np.sqrt((drawn * residual**2).sum(axis=1)) / total
+def _mean_of(estimate: Estimate, terms: Floats, how: tuple[float, float]) -> Estimate:
+    """Returns the estimate per request with the interval of the mean of its terms `(R,)`."""
+    level, per_request = how
+    return replace(_scaled(estimate, per_request), interval=_interval(terms, level))
 
 
 def _scaled(estimate: Estimate, factor: float) -> Estimate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path  # noqa: TC003 (msgspec reads the annotations)
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from ranker.errors import InvalidInputError
 from ranker.strict_toml import read_toml
 
 if TYPE_CHECKING:
-    from ranker.slate import RankRequest
+    from ranker.slate import Constraint, RankRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +61,30 @@ def with_scores(request: RankRequest, policy: RerunPolicy) -> RankRequest:
 
 def with_limits(request: RankRequest, policy: RerunPolicy) -> RankRequest:
     """Returns the request with the policy's constraints, or raises InvalidInputError for an unknown name."""
-    known = [each.name for each in request.constraints]
-    for name in (*policy.limits, *policy.without):
-        if name not in known:
-            raise InvalidInputError(f"policy {policy.name}: limits", name, f"the request has {known}")
     if not policy.changes_limits:
         return request
-    kept = [i for i, name in enumerate(known) if name not in policy.without]
-    return replace(
-        request,
-        constraints=tuple(
-            replace(c, limit=policy.limits.get(c.name, c.limit))
-            for c in (request.constraints[i] for i in kept)
-        ),
-        constraint_weights=request.constraint_weights[kept],
+    kept, constraints = _limited(
+        request.constraints, tuple(policy.limits.items()), policy.without, policy.name
+    )
+    weights = request.constraint_weights
+    if len(kept) < len(request.constraints):
+        weights = weights[list(kept)]
+    return replace(request, constraints=constraints, constraint_weights=weights)
+
+
+@lru_cache(maxsize=1024)  # requests of a log share a few sets of constraints
+def _limited(
+    constraints: tuple[Constraint, ...],
+    limits: tuple[tuple[str, float], ...],
+    without: tuple[str, ...],
+    name: str,
+) -> tuple[tuple[int, ...], tuple[Constraint, ...]]:
+    """Returns which constraints still hold, and these with their limits."""
+    known, asked = [each.name for each in constraints], dict(limits)
+    for each in (*asked, *without):
+        if each not in known:
+            raise InvalidInputError(f"policy {name}: limits", each, f"the request has {known}")
+    kept = tuple(i for i, each in enumerate(known) if each not in without)
+    return kept, tuple(
+        replace(each, limit=asked.get(each.name, each.limit)) for each in (constraints[i] for i in kept)
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 
 from ranker.errors import RankerError
-from ranker.pipeline import PipelineSettings, rank_many
+from ranker.pipeline import PipelineSettings
+from ranker.rank_many import rank_many
 from ranker.scoring.schema import FeatureSchema, Field
 from ranker.simulation.auction import pure_auction
 from ranker.slate import Candidates, Context, RankRequest

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from ranker.pipeline import PipelineSettings, rank, rank_many
+from ranker.pipeline import PipelineSettings, rank
+from ranker.rank_many import rank_many
 from ranker.scoring.schema import FeatureSchema, Field
 from ranker.slate import Basis, Candidates, Constraint, Context, Decision, RankRequest, Relation
 from ranker.snapshot import Snapshot

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from ranker.attention.attention_file import AttentionFile
 from ranker.attention.curve import Curve
 from ranker.errors import InvalidInputError, NotFoundError, StateError
-from ranker.pipeline import PipelineSettings, rank, rank_many, request_rng
+from ranker.pipeline import PipelineSettings, rank
 from ranker.scoring.schema import FeatureSchema, Field
 from ranker.slate import Basis, Candidates, Constraint, Context, Mode, RankRequest, Relation
 from ranker.snapshot import Snapshot
@@ -147,19 +146,6 @@ def test_scores_and_a_pinned_model_exclude_each_other():
         request([0.5], model_version="v1")
 
 
-def test_the_same_id_and_key_draw_the_same_slate():
-    assert request_rng(b"k", "r").random() == request_rng(b"k", "r").random()
-    assert request_rng(b"k", "r").random() != request_rng(b"k", "q").random()
-
-
-@given(st.text())
-def test_the_seed_of_the_draws_is_the_digest_as_one_number(request_id):
-    # Logged decisions are replayed by it: it never changes.
-    seed = int.from_bytes(hashlib.blake2b(request_id.encode(), key=b"k", digest_size=16).digest())
-    assert request_rng(b"k", request_id).bit_generator.state == np.random.PCG64(seed).state
-    assert request_rng(b"k", "r").random() != request_rng(b"l", "r").random()
-
-
 def test_the_default_attention_is_the_discount_of_dcg():
     decision = decide(request([0.5, 0.4, 0.3], k=3, attention=None))
     assert [ad.attention for ad in decision.shown] == pytest.approx([1.0, 0.6309297536, 0.5])
@@ -247,33 +233,3 @@ def test_no_exploration_serves_the_mixture_alone():
     decision = decide(request([0.5, 0.2], mode=Mode(no_exploration=True)), ratio=0.5)
     assert decision.exploration_ratio == 0
     assert decision.slate_propensity == pytest.approx(1)
-
-
-def test_many_requests_are_answered_as_each_alone():
-    shapes = [(6, 3, 2), (6, 3, 2), (9, 4, 0), (6, 3, 2), (4, 1, 1)]
-    requests = [random_request(f"many-{i}", *shape) for i, shape in enumerate(shapes)]
-    broken = replace(requests[0], schema_id="nowhere")
-    served = Snapshot({"s": SCHEMA}, {})
-    answers = rank_many([*requests, broken], served, PipelineSettings(), num_threads=1)
-    for asked, answer in zip(requests, answers, strict=False):
-        alone = rank(asked, served, PipelineSettings(), StageTimer())
-        assert answer == replace(alone, created_at=answer.created_at, stage_seconds={})
-    assert isinstance(answers[-1], NotFoundError)
-
-
-def random_request(request_id, n, k, num_constraints):
-    rng = np.random.default_rng(len(request_id) + n)
-    return RankRequest(
-        request_id=request_id,
-        schema_id="s",
-        context=Context(categorical=np.array([1])),
-        candidates=Candidates(
-            tuple(f"{request_id}-{i}" for i in range(n)), rng.uniform(0, 2, n), ctr=rng.uniform(0, 0.3, n)
-        ),
-        num_positions=k,
-        constraints=tuple(
-            Constraint(f"c{q}", Relation.AT_MOST, 0.4, Basis.SHARE_OF_ATTENTION)
-            for q in range(num_constraints)
-        ),
-        constraint_weights=rng.random((num_constraints, n)),
-    )

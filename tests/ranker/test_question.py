@@ -10,7 +10,8 @@ import pytest
 from scipy.optimize import linprog
 
 from ranker.errors import InvalidInputError
-from ranker.pipeline import PipelineSettings, rank, rank_many
+from ranker.pipeline import PipelineSettings, rank
+from ranker.rank_many import rank_many
 from ranker.scoring.schema import FeatureSchema, Field
 from ranker.slate import (
     MAX_POSITIONED_SIZE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import t as students_t
 
 from ranker.errors import InvalidInputError
 from ranker.replay.estimators import ips, snips
@@ -13,6 +14,7 @@ from ranker.replay.intervals import (
     betting_ratio_interval,
     bootstrap_interval,
     empirical_bernstein_interval,
+    skewed_mean_interval,
 )
 
 # Rare rewards, few actions, uniform logging: the target's value is Σ π(a)·ctr(a).
@@ -120,3 +122,52 @@ def test_the_empirical_bernstein_interval_by_hand() -> None:
 def test_an_empirical_bernstein_interval_needs_two_terms() -> None:
     with pytest.raises(InvalidInputError, match="at least two"):
         empirical_bernstein_interval(np.array([0.5]), 0, 1)
+
+
+def test_without_skewness_the_interval_of_a_mean_is_students() -> None:
+    # −1, 0, 0, 0, 0, 1: s² = (2/6)/5, κ = (2/6)/(2/6)² = 3, so the smaller of 5 and 12/2 degrees of freedom.
+    interval = skewed_mean_interval(np.array([-1.0, 0, 0, 0, 0, 1]))
+    half = 2.570582 * np.sqrt(2 / 6 / 5)
+    assert (interval.low, interval.high) == pytest.approx((-half, half), abs=1e-6)
+
+
+def test_the_transform_that_takes_skewness_out_is_undone_by_the_interval() -> None:
+    values = np.random.default_rng(4).exponential(size=80)
+    n, mean = 80, values.mean()
+    unit = (values - mean) / values.std()
+    interval = skewed_mean_interval(values)
+    a, error = (unit**3).mean() / np.sqrt(n), values.std() / np.sqrt(n - 1)
+    ends = np.array([(mean - end) / error for end in (interval.high, interval.low)])
+    transformed = ends + a * ends**2 / 3 + a**2 * ends**3 / 27 + a / 6
+    quantile = students_t.ppf(0.975, min(n - 1, 2 * n / ((unit**4).mean() - 1)))
+    assert transformed == pytest.approx([-quantile, quantile])
+
+
+def test_shifting_scaling_and_mirroring_values_does_the_same_to_their_interval() -> None:
+    values = np.random.default_rng(5).exponential(size=60)
+    plain, mirrored = skewed_mean_interval(values), skewed_mean_interval(3 - 2 * values)
+    assert (mirrored.low, mirrored.high) == pytest.approx((3 - 2 * plain.high, 3 - 2 * plain.low))
+
+
+@pytest.mark.parametrize(("size", "share", "worth"), [(400, 0.05, 50.0), (1000, 0.02, 20.0)])
+def test_intervals_of_means_that_few_values_carry_hold_as_often_as_they_say(
+    size: int, share: float, worth: float
+) -> None:
+    rng = np.random.default_rng(0)
+    many = 1500
+    held = sum(
+        share * worth + 1 - share in skewed_mean_interval(np.where(rng.random(size) < share, worth, 1.0))
+        for _ in range(many)
+    )
+    # Three standard errors of the share, and 1 % for what a count of some twenty leaves over.
+    assert abs(held / many - 0.95) < 3 * np.sqrt(0.05 * 0.95 / many) + 0.01
+
+
+def test_equal_values_have_an_interval_without_width() -> None:
+    interval = skewed_mean_interval(np.full(7, 0.1))
+    assert (interval.low, interval.high) == pytest.approx((0.1, 0.1))
+
+
+def test_an_interval_of_a_mean_needs_two_values() -> None:
+    with pytest.raises(InvalidInputError, match=r"values\.shape = \(1,\)"):
+        skewed_mean_interval(np.array([1.0]))
