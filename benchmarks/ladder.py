@@ -6,7 +6,9 @@ A ladder is searched for on a log drawn from a known law (or taken up from `--wo
 it). Then a server answers requests of test rows at Poisson times, each with a deadline drawn between 2 and
 50 ms: once choosing from the ladder, and once pinned to each of its models, all on the same requests. A
 request is in time when its answer is there before its deadline; its log loss is that of its candidates'
-clicks under the model that answered. Server on the first core, load on the second. The last line is JSON.
+clicks under the model that answered. Decisions are queued for the log (`--durability committed`: they are in
+the database before an answer leaves). What was not in time is counted by its deadline and gRPC's status.
+Server on the first core, load on the second. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ import platform
 import secrets
 import threading
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +57,8 @@ if TYPE_CHECKING:
     from ranker.scoring.ladder import Ladder
 
 LADDER = "ladder"
+LATE_BINS = (2, 3, 4, 6, 10, 20, 50)
+"""Milliseconds between which late calls are counted by their deadlines."""
 NUM_REQUESTS = 400
 DEADLINES = (2e-3, 50e-3)
 IN_TIME = 0.99
@@ -60,6 +66,20 @@ WARM_SECONDS = 4.0
 SLO_SECONDS, SLO_BATCH = 12e-3, 256
 # Many pairs of fields: so many that larger models are better.
 LAW = LogLaw(num_pairs=60, num_triples=0, rank=4, single=0.5, triple=0.0)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a call."""
+
+    request: int
+    """Which of the load's."""
+    deadline: float
+    """Seconds."""
+    status: str
+    """gRPC's."""
+    model: str = ""
+    """The one that answered; "" where no answer was in time."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +92,10 @@ class Load:
     base_loss: float
     """Of whoever knows no more than the click rate of the training part."""
 
-    def of(self, answered: list[str]) -> NDArray[np.float64]:
+    def of(self, answers: list[Answer]) -> NDArray[np.float64]:
         """Returns the log loss of each call, nan where there was no answer in time."""
         none = np.full(len(self.bodies), np.nan)
-        return np.array(
-            [self.losses.get(model, none)[number % len(none)] for number, model in enumerate(answered)]
-        )
+        return np.array([self.losses.get(answer.model, none)[answer.request] for answer in answers])
 
 
 def searched_ladder(work: Path, data: SearchData, options: argparse.Namespace) -> Ladder:
@@ -116,20 +134,18 @@ def make_load(data: SearchData, scorers: list[OnnxScorer], options: argparse.Nam
     return Load(bodies, {name: np.array(values) for name, values in losses.items()}, base)
 
 
-def run_load(address: str, bodies: Sequence[bytes], rate: float, seconds: float) -> list[str]:
-    """Sends calls at Poisson times with uniform deadlines, the same every time.
-
-    Returns the model that answered each call, "" where no answer was in time.
-    """
+def run_load(address: str, bodies: Sequence[bytes], rate: float, seconds: float) -> list[Answer]:
+    """Sends calls at Poisson times with uniform deadlines, the same every time."""
     rng = np.random.default_rng(2)
     due = np.cumsum(rng.exponential(1.0 / rate, int(2 * rate * seconds) + 100))
     due = due[due < seconds]
     deadlines = rng.uniform(*DEADLINES, len(due))
-    answered: list[str | None] = [None] * len(due)
+    answers: list[Answer | None] = [None] * len(due)
     ended = threading.Semaphore(0)
 
     def done(number: int, call: Any) -> None:  # Any: gRPC's future of a call has no public type
-        answered[number] = call.result().model_version if call.code() == grpc.StatusCode.OK else ""
+        model = call.result().model_version if call.code() == grpc.StatusCode.OK else ""
+        answers[number] = Answer(number % len(bodies), deadlines[number], call.code().name, model)
         ended.release()
 
     with grpc.insecure_channel(address) as channel:
@@ -142,37 +158,48 @@ def run_load(address: str, bodies: Sequence[bytes], rate: float, seconds: float)
             rank.future(body, timeout=deadline).add_done_callback(partial(done, number))
         for _ in due:
             ended.acquire()
-    return [model for model in answered if model is not None]
+    return [answer for answer in answers if answer is not None]
 
 
-def one_run(home: Path, load: Load, version: str, options: argparse.Namespace) -> list[str]:
-    """Returns the models that answered on a fresh server, asked for one version, or "" for the ladder."""
+def one_run(home: Path, load: Load, version: str, options: argparse.Namespace) -> list[Answer]:
+    """Returns the answers of a fresh server, asked for one version, or "" for the ladder."""
     pin = ranker_pb2.RankRequest(model_version=version).SerializeToString()
     bodies = [body + pin for body in load.bodies]
-    with serving(home, {}) as served:
+    with serving(home, {"ADRANKER_DURABILITY": options.durability}) as served:
         run_load(served.address, bodies, options.rate, WARM_SECONDS)
         return run_load(served.address, bodies, options.rate, options.seconds)
 
 
-def summary(answered: list[str], load: Load) -> dict[str, Any]:
+def summary(answers: list[Answer], load: Load) -> dict[str, Any]:
     """Returns the share in time and the mean log loss, of what was in time and of all."""
-    losses = load.of(answered)
+    losses = load.of(answers)
     num_in_time = int(np.isfinite(losses).sum())
     interval = binomtest(num_in_time, len(losses)).proportion_ci(method="wilson")
-    models, counts = np.unique([model for model in answered if model], return_counts=True)
+    models, counts = np.unique([each.model for each in answers if each.model], return_counts=True)
     return {
-        "num_calls": len(answered),
+        "num_calls": len(answers),
         "in_time": round(num_in_time / len(losses), 5),
         "in_time_interval": [round(interval.low, 5), round(interval.high, 5)],
         "log_loss": round(float(np.nanmean(losses)), 6) if num_in_time else None,
         "log_loss_with_late": round(float(np.nan_to_num(losses, nan=load.base_loss).mean()), 6),
         "models": dict(zip(models.tolist(), (counts / counts.sum()).round(4).tolist(), strict=True)),
+        "late": late(answers),
     }
 
 
-def verdict(runs: dict[str, list[str]], load: Load) -> dict[str, Any]:
+def late(answers: list[Answer]) -> dict[str, dict[str, int]]:
+    """Counts calls that were not answered in time, by deadline and status, and all of that deadline."""
+    counts: dict[str, dict[str, int]] = {}
+    for low, high in pairwise(LATE_BINS):
+        here = [answer for answer in answers if low <= 1e3 * answer.deadline < high]
+        missed = Counter(answer.status for answer in here if not answer.model)
+        counts[f"{low}-{high} ms"] = {"calls": len(here), **missed}
+    return counts
+
+
+def verdict(runs: dict[str, list[Answer]], load: Load) -> dict[str, Any]:
     """Compares the ladder with the best single model that is in time, on calls that both answered."""
-    told = {name: summary(answered, load) for name, answered in runs.items()}
+    told = {name: summary(answers, load) for name, answers in runs.items()}
     punctual = [name for name in told if name != LADDER and told[name]["in_time"] >= IN_TIME]
     met = told[LADDER]["in_time"] >= IN_TIME
     if not punctual:
@@ -201,6 +228,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--durability", choices=("queued", "committed", "synced"), default="queued")
     options = parser.parse_args()
     data = generate_search_data(options.rows, 0, LAW)
     ladder = searched_ladder(options.work, data, options)
@@ -209,17 +237,18 @@ def main() -> None:
     versions = [rung.model_version for rung in ladder.rungs]
     load = make_load(data, [OnnxScorer.load(models / version) for version in versions], options)
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    runs: dict[str, list[str]] = {LADDER: [], **{version: [] for version in versions}}
+    runs: dict[str, list[Answer]] = {LADDER: [], **{version: [] for version in versions}}
     turns = [(name, number) for number in range(options.rounds) for name in runs]
     for name, _ in track(turns, "runs", console=Console(stderr=True)):
         runs[name] += one_run(home, load, "" if name == LADDER else name, options)
-    result = {name: summary(answered, load) for name, answered in runs.items()}
+    result = {name: summary(answers, load) for name, answers in runs.items()}
     for name, told in result.items():
-        print(f"{name:18} in time {told['in_time']:.4f}   log loss {told['log_loss']}")
+        print(f"{name:18} in time {told['in_time']:.4f}   log loss {told['log_loss']}   {told['late']}")
     told = {
         "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
         "rate": options.rate,
         "candidates": options.candidates,
+        "durability": options.durability,
         "rungs": [asdict(rung) for rung in ladder.rungs],
         "runs": result,
         "verdict": verdict(runs, load),

@@ -1,7 +1,9 @@
-"""Which model of a ladder answers a request: the best one that leaves time for the rest of the answer.
+"""Which model of a ladder answers a request: the best one that does not make the answer late.
 
 The ladder predicts how long each model takes. How far this server is from the prediction (another load,
-another processor), and what it takes beside the scoring, is learned from its answers.
+another processor), and what it takes beside the scoring, is learned from its answers. A model makes an answer
+late that the fastest one would have given in time; of an answer that stalls until long after its deadline, no
+model is the cause.
 """
 
 from __future__ import annotations
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 # Measured over predicted seconds, of a model that takes as long as predicted.
 AS_PREDICTED = 1.0
+# A model is chosen where it would have made at most this share of the recent answers late.
+LATE_BY_CHOICE = 0.01
+# The fastest model answers where even it would have been late with more than this share of them.
+HOPELESS = 0.5
 
 
 class ModelChoice:
@@ -44,7 +50,7 @@ class ModelChoice:
             lambda: RollingBound([AS_PREDICTED] * WINDOW)
         )
         # By size of the request: seconds of all but the scoring.
-        self._rests: dict[int, RollingBound] = defaultdict(lambda: RollingBound([]))
+        self._rests: dict[int, RollingBound] = defaultdict(lambda: RollingBound([0.0]))
 
     def pinned(self, request: RankRequest, snapshot: Snapshot, seconds_left: float | None) -> RankRequest:
         """Returns the request with its model pinned, where that is left to a ladder."""
@@ -58,15 +64,17 @@ class ModelChoice:
         if seconds_left is None:
             return ladder.rungs[0]
         with self._lock:
-            left = seconds_left - self._rests[_size(num_candidates)].bound
-            for rung in ladder.rungs:
-                if self._needed(rung, num_candidates) <= left:
+            rests = self._rests[_size(num_candidates)]
+            fastest = min(ladder.rungs, key=lambda each: self._needed(each, num_candidates))
+            spare = seconds_left - self._needed(fastest, num_candidates)
+            hopeless = rests.share(above=spare) > HOPELESS
+            for rung in () if hopeless else ladder.rungs:
+                if rests.share(seconds_left - self._needed(rung, num_candidates), spare) <= LATE_BY_CHOICE:
                     return rung
-                if rung.upper(num_candidates) <= left:
+                if rests.share(seconds_left - rung.upper(num_candidates), spare) <= LATE_BY_CHOICE:
                     # It was slow here, and what is not chosen is not measured: it is tried again once its
                     # window is full of these.
                     self._ratio(rung, num_candidates).add(AS_PREDICTED)
-            fastest = min(ladder.rungs, key=lambda each: self._needed(each, num_candidates))
         self._too_slow()
         return fastest
 

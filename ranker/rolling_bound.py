@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 
 LEVEL = 0.99
@@ -29,6 +29,11 @@ class RollingBound:
         if not num:
             return 0.0
         return self._sorted[min(math.ceil(LEVEL * (num + 1)), num) - 1]
+
+    def share(self, above: float, up_to: float = math.inf) -> float:
+        """Returns the share of the last values in (above, up_to]; 0 where nothing is known."""
+        num = bisect_right(self._sorted, up_to) - bisect_right(self._sorted, above)
+        return max(num, 0) / max(len(self._sorted), 1)
 
     def add(self, value: float) -> None:
         """Learns a value."""

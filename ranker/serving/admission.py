@@ -86,6 +86,8 @@ class Admission:
             if self._mean is None:
                 self._mean, self._deviation = seconds, seconds / 2
                 return
-            error = seconds - self._mean
+            # One stall is no reason to turn callers away: an answer counts for no more than was expected of
+            # the slowest, or twice the mean. Where all are slow, both grow with each.
+            error = min(seconds - self._mean, max(NUM_DEVIATIONS * self._deviation, self._mean))
             self._mean += MEAN_WEIGHT * error
             self._deviation += DEVIATION_WEIGHT * (abs(error) - self._deviation)

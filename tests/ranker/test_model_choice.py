@@ -54,6 +54,27 @@ def test_time_for_the_rest_of_the_answer_is_kept():
     assert chosen(models, 22.0, n=20) == "best", "small requests do not take what large ones do"
 
 
+def test_stalls_that_no_model_could_make_up_for_change_no_choice():
+    models = ModelChoice()
+    for number in range(WINDOW):
+        models.answered(100, 50e-3 if number % 20 == 0 else 3e-3)
+    assert chosen(models, 24.0) == "best"
+    # The best would be late where the fastest is in time: with every twentieth answer.
+    assert chosen(models, 60.0) == "middle"
+    assert chosen(models, 71.0) == "best"
+
+
+def test_a_deadline_that_even_the_fastest_mostly_misses_gets_the_fastest():
+    counted = []
+    models = ModelChoice(lambda: counted.append(1))
+    for _ in range(WINDOW):
+        models.answered(100, 3e-3)
+    assert chosen(models, 3.5) == "fast"
+    assert counted == [1]
+    assert chosen(models, 4.5) == "fast"
+    assert counted == [1]
+
+
 @pytest.mark.parametrize("milliseconds", [0.5, -1.0])
 def test_where_none_is_in_time_the_fastest_answers_and_is_counted(milliseconds):
     counted = []

@@ -43,3 +43,13 @@ def test_it_holds_for_new_values_as_often_as_it_says():
     # windows, each with a deviation of the coverage of √(0.01·0.99/200) = 0.007: 0.0007 in all, plus the
     # draws' own 0.0007. Four of both together: 0.004. The windows that were not full yet cost 1 / 200.
     assert inside / num == pytest.approx(LEVEL, abs=0.004)
+
+
+def test_the_share_of_values_between_two_is_told():
+    bound = RollingBound([])
+    assert bound.share(0.0) == 0.0
+    for value in (1.0, 2.0, 2.0, 5.0):
+        bound.add(value)
+    assert bound.share(1.0, 2.0) == 0.5
+    assert bound.share(1.5) == 0.75
+    assert bound.share(5.0, 1.0) == 0.0

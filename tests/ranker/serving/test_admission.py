@@ -73,6 +73,24 @@ def test_the_estimate_follows_the_answers():
     assert lets_in(admission, 0.02)
 
 
+def test_one_stall_turns_nobody_away():
+    admission = Admission()
+    for _ in range(200):
+        admission.observe(0.003)
+    admission.observe(0.040)
+    # Counted as 6 ms: mean 3 + 3/8, mean deviation 3/4.
+    assert lets_in(admission, 0.0065)
+
+
+def test_where_all_answers_are_slow_it_is_known_after_a_few():
+    admission = Admission()
+    for _ in range(200):
+        admission.observe(0.003)
+    for _ in range(12):
+        admission.observe(0.040)
+    assert not lets_in(admission, 0.040)
+
+
 def test_after_a_stall_calls_get_in_again():
     admission = Admission()
     admission.observe(1.0)
