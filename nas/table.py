@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +35,18 @@ class TabulatedBenchmark:
         """(n,): what an architecture is judged by."""
         mean: FloatArray = np.nanmean(self.accuracy, axis=1)
         return mean
+
+    def reordered(self, operations: tuple[str, ...]) -> TabulatedBenchmark:
+        """Numbers the operations in another order, such as that of rising size.
+
+        Raises:
+            SearchError: they are not those of the cell.
+        """
+        if sorted(operations) != sorted(self.cell.operations):
+            raise SearchError("operations", operations, f"must be {self.cell.operations} in some order")
+        place = [operations.index(name) for name in self.cell.operations]
+        rows = {tuple(place[o] for o in architecture): row for architecture, row in self.rows.items()}
+        return replace(self, cell=replace(self.cell, operations=operations), rows=rows)
 
     def query(self, architecture: Architecture, rng: np.random.Generator, device: str | None = None) -> Trial:
         """Evaluates once: the accuracy of one training seed, drawn at random, as a search would see it."""

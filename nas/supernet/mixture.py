@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
@@ -30,7 +31,7 @@ JUDGED_ROWS: Final = 8192
 
 
 class SupernetRelaxation:
-    """A supernet, its optimiser and both parts of a log: an `UnrolledRelaxation` and a `OneShotModel`.
+    """A supernet, its optimiser and both parts of a log: an `UnrolledRelaxation` and a `SplittableModel`.
 
     Batches are drawn with replacement, by seed and step. The rate stays as it is set: how long the search
     goes on is the strategy's affair, so `epochs` and `warm_up` say nothing here.
@@ -43,7 +44,7 @@ class SupernetRelaxation:
         parts: tuple[ClickRows, ClickRows],
         settings: TrainingSettings,
     ) -> None:
-        self._network, self._space = network, space
+        self._network, self._space, self._rows = network, space, parts
         judging = parts[1]
         self._judging = ClickRows(
             judging.ids[:JUDGED_ROWS], judging.clicks[:JUDGED_ROWS], judging.numeric[:JUDGED_ROWS]
@@ -61,6 +62,12 @@ class SupernetRelaxation:
             network.parameters(), lr=settings.rate, weight_decay=settings.decay, fused=True
         )
         self._steps = [0, 0]
+
+    def copy(self) -> SupernetRelaxation:
+        """Gives another one that begins with the same weights, and goes on with an optimiser of its own."""
+        other = SupernetRelaxation(deepcopy(self._network), self._space, self._rows, self._settings)
+        other._steps = list(self._steps)
+        return other
 
     def learn(self, shares: Shares) -> None:
         """Does one step of AdamW on the weights."""

@@ -32,3 +32,15 @@ def test_a_query_returns_one_known_seed_and_the_latency(stored: Path) -> None:
 def test_a_missing_array_is_named(stored: Path) -> None:
     with pytest.raises(SearchError, match="has no array val_acc_svhn"):
         read_nas_bench_201(stored, "svhn")
+
+
+def test_operations_in_another_order_name_the_same_cells(stored: Path) -> None:
+    table = read_nas_bench_201(stored)
+    turned = table.reordered(("conv", "none"))
+    cells = {tuple(table.cell.space.describe(cell).items()): row for cell, row in table.rows.items()}
+    assert {
+        tuple(turned.cell.space.describe(cell).items()): row for cell, row in turned.rows.items()
+    } == cells
+    assert turned.rows[(1, 0, 1, 0, 1, 0)] == 0
+    with pytest.raises(SearchError, match=r"operations = \('conv', 'pool'\)"):
+        table.reordered(("conv", "pool"))

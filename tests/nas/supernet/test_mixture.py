@@ -83,6 +83,16 @@ def test_a_search_by_gradient_on_the_supernet_finds_the_branch_that_multiplies(n
     assert search.shares[FM][1] > 0.7
 
 
+def test_a_copy_begins_with_the_weights_and_goes_on_by_itself() -> None:
+    first = relaxation(CtrNetwork(FIELDS, SPACE.limits, torch.Generator().manual_seed(1)))
+    first.learn(even())
+    second = first.copy()
+    architecture = (0,) * len(BLOCKS.blocks)
+    assert second.loss(architecture) == first.loss(architecture)
+    second.learn(even())
+    assert second.loss(architecture) != first.loss(architecture)
+
+
 def test_slopes_that_look_ahead_are_those_of_autograd_through_the_step() -> None:
     network = CtrNetwork(FIELDS, SPACE.limits, torch.Generator().manual_seed(1))
     mixed = relaxation(network)
