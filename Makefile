@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-delayed-feedback bench-kills bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder bench-nas-search clean
+.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver fuzz-rpc bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-delayed-feedback bench-kills bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder bench-nas-search clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -27,6 +27,8 @@ profile-solver: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.solver_profile
 fuzz-solver: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.solver_fuzz
+fuzz-rpc: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.fuzz_rpc $(FLAGS)
 bench-every-slate: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.solver_every_slate
 bench-creatives-stress: .venv/dev.stamp

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 PACKAGE = "/ads.ranker.v1."
 # The method whose callers are in a hurry.
 RANK = f"{PACKAGE}RankerService/Rank"
+# How gRPC's handlers name their behavior.
+KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 PRIORITIES = {priority.name.lower(): priority for priority in Priority}
 # Statuses of refusals that are kept: under overload they are asked for thousands of times a second.
 MAX_REFUSALS = 256
@@ -46,7 +48,7 @@ RETRY_SECONDS = 0.1
 
 
 class EdgeInterceptor(grpc.ServerInterceptor):
-    """Wraps the methods of our services; health and reflection pass untouched.
+    """Wraps the methods of our services; of health and reflection only the decoding.
 
     Messages arrive as bytes, so that one that is too large or is no message of its type is answered like any
     other bad input, and one that is refused is never decoded.
@@ -91,7 +93,9 @@ class EdgeInterceptor(grpc.ServerInterceptor):
         if handler is None:
             return None
         if not method.startswith(PACKAGE):
-            return _on_pool(handler, self._streams)
+            if method not in self._wrapped:
+                self._wrapped[method] = _on_pool(self._decoding_handler(handler), self._streams)
+            return self._wrapped[method]
         if method not in self._wrapped:
             self._arrived[method] = self._metrics.arrived.labels(method.rpartition("/")[2])
             self._wrapped[method] = self._wrapped_handler(handler, method)
@@ -147,6 +151,28 @@ class EdgeInterceptor(grpc.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(
             self._wrap(behavior, method, lambda raw: raw), response_serializer=handler.response_serializer
         )
+
+    def _decoding_handler(self, handler: Any) -> Any:
+        """Returns a handler of another package, which refuses what is no message of its type as ours do."""
+        kind = next(kind for kind in KINDS if getattr(handler, kind) is not None)
+        behavior = getattr(handler, kind)
+
+        def once(raw: bytes, context: grpc.ServicerContext, *more: Any) -> Any:
+            try:
+                message = self._decoded(handler, raw)
+            except InvalidInputError as error:
+                context.abort_with_status(self._status(error))
+            return behavior(message, context, *more)
+
+        def stream(raw: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Any]:
+            try:
+                yield from behavior(self._decoded_stream(handler, raw), context)
+            except InvalidInputError as error:
+                context.abort_with_status(self._status(error))
+
+        # With what gRPC reads from the behavior itself: its pool, and whether it blocks.
+        wrapped = update_wrapper(stream if handler.request_streaming else once, behavior)
+        return handler._replace(request_deserializer=None, **{kind: wrapped})
 
     def _turn_away(self, method: str) -> Callable[[grpc.ServicerContext], None]:
         counter = self._metrics.calls.labels(method.rpartition("/")[2], "UNAVAILABLE")
@@ -294,7 +320,7 @@ def _on_pool(handler: Any, pool: ThreadPoolExecutor) -> Any:
 
     gRPC asks each behavior for a pool of its own (an attribute that it calls experimental).
     """
-    for kind in ("stream_unary", "unary_stream", "stream_stream"):
+    for kind in KINDS[1:]:
         behavior = getattr(handler, kind)
         if behavior is not None and not hasattr(behavior, "experimental_thread_pool"):
             own = partial(behavior)
