@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 # What `pip install adranker` leaves out, and the extra that brings it.
 EXTRAS = dict.fromkeys(("jinja2", "matplotlib", "onnx", "pyro", "sklearn", "torch"), "learn") | {
-    "opentelemetry": "tracing"
+    "hdrh": "load",
+    "opentelemetry": "tracing",
 }
 
 Address = Annotated[str, typer.Option(help="Where the server listens.")]

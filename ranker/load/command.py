@@ -31,6 +31,7 @@ def load_command(
     throttle: Annotated[
         bool, typer.Option("--throttle", help="Hold calls back as RankerClient does under overload.")
     ] = False,
+    processes: Annotated[int, typer.Option(help="That send: one alone is bounded by its interpreter.")] = 1,
     security: Annotated[Path | None, typer.Option(help="TOML file: see docs/operations.md.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
 ) -> None:  # the arguments are the command line's, and Typer wants them flat
@@ -44,7 +45,8 @@ def load_command(
 
     from ranker.connection import read_security
     from ranker.home import Home
-    from ranker.load.generator import LoadSettings, run_load
+    from ranker.load.generator import LoadSettings
+    from ranker.load.processes import run_load_processes
     from ranker.load.synthetic import RequestShape, synthetic_request
     from ranker.serving.home_loader import load_snapshot
     from ranker.serving.request_conversion import request_to_proto
@@ -70,11 +72,15 @@ def load_command(
     )
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(f"{rate:g} calls a second", total=1.0)
-        result = run_load(address, bodies, settings, lambda share: bar.update(task, completed=share), access)
+        result = run_load_processes(
+            address, bodies, settings, processes, lambda share: bar.update(task, completed=share), access
+        )
+    summary = result.summary()
     if as_json:
-        typer.echo(json.dumps(result.summary()))
-    else:
-        _print(result.summary())
+        typer.echo(json.dumps(summary))
+        return
+    del summary["latency_hdr"]  # for programs
+    _print(summary)
 
 
 def _print(summary: dict[str, object]) -> None:

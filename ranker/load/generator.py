@@ -19,17 +19,15 @@ import numpy as np
 from ads.ranker.v1 import ranker_pb2
 from ranker.connection import connect
 from ranker.errors import InvalidInputError
+from ranker.load.latencies import Latencies
 from ranker.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
     from ranker.connection import Security
 
 RANK = "/ads.ranker.v1.RankerService/Rank"
-PERCENTILES = (50, 90, 99, 99.9)
 # After the last call is due, how long beyond its deadline to wait for stragglers.
 GRACE_SECONDS = 5.0
 # In place of a gRPC code: what the caller did not send, as the service had just refused many.
@@ -63,7 +61,8 @@ class LoadResult:
     num_calls: int
     seconds: float  # from the first call due to the last answer
     codes: dict[str, int]  # gRPC code, or HELD_BACK → calls
-    latency_seconds: dict[str, NDArray[np.float64]]  # gRPC code → one a call, from the time it was due
+    # gRPC code → HDR histogram of the latencies in microseconds, each from the time its call was due.
+    latencies: dict[str, str]
     late_starts: int  # calls that this client started over a millisecond late: it is the bottleneck
 
     @property
@@ -80,10 +79,30 @@ class LoadResult:
             "codes": self.codes,
             "late_starts": self.late_starts,
             "latency_ms": {
-                code: {f"p{p:g}": round(1e3 * float(np.percentile(values, p)), 3) for p in PERCENTILES}
-                for code, values in self.latency_seconds.items()
+                code: Latencies([encoded]).milliseconds() for code, encoded in self.latencies.items()
             },
+            "latency_hdr": self.latencies,
         }
+
+
+def merged(results: Sequence[LoadResult]) -> LoadResult:
+    """Returns what came of loads at the same time as if it had been one."""
+    codes: Counter[str] = Counter()
+    for result in results:
+        codes.update(result.codes)
+    answered = sorted({code for result in results for code in result.latencies})
+    return LoadResult(
+        sum(result.num_calls for result in results),
+        max(result.seconds for result in results),
+        dict(codes),
+        {
+            code: Latencies(
+                result.latencies[code] for result in results if code in result.latencies
+            ).encoded()
+            for code in answered
+        },
+        sum(result.late_starts for result in results),
+    )
 
 
 class _Tally:
@@ -91,13 +110,15 @@ class _Tally:
 
     def __init__(self) -> None:
         self.lock = threading.Condition()
-        self.latencies: dict[str, list[float]] = {}
+        self.latencies: dict[str, Latencies] = {}
         self.num_done = 0
 
     def done(self, code: str, due: float) -> None:
         latency = time.perf_counter() - due
         with self.lock:
-            self.latencies.setdefault(code, []).append(latency)
+            if code not in self.latencies:
+                self.latencies[code] = Latencies()
+            self.latencies[code].record(latency)
             self.num_done += 1
             self.lock.notify_all()
 
@@ -146,15 +167,16 @@ def run_load(
         tally.lock.wait_for(
             lambda: tally.num_done == len(due), timeout=settings.deadline_seconds + GRACE_SECONDS
         )
-        latencies = {code: np.array(values) for code, values in sorted(tally.latencies.items())}
+        counted = dict(sorted(tally.latencies.items()))
+        codes = {code: latencies.number for code, latencies in counted.items()}
+        encoded = {code: latencies.encoded() for code, latencies in counted.items()}
     seconds = time.perf_counter() - start
     for channel in channels:
         channel.close()
     progress(1.0)
-    codes = dict(Counter({code: len(values) for code, values in latencies.items()}))
     if (lost := len(due) - sum(codes.values())) > 0:
         codes["NO_ANSWER"] = lost
-    return LoadResult(len(due), seconds, codes, latencies, late)
+    return LoadResult(len(due), seconds, codes, encoded, late)
 
 
 def with_id(body: bytes, request_id: str) -> bytes:
