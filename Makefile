@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint baseline bench-solver profile-solver fuzz-solver fuzz-rpc bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-delayed-feedback bench-kills bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder bench-nas-search clean
+.PHONY: demo serve test lint audit baseline bench-solver profile-solver fuzz-solver fuzz-rpc bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-delayed-feedback bench-kills bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder bench-nas-search clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -17,6 +17,9 @@ test: .venv/dev.stamp
 
 lint: .venv/dev.stamp
 	.ci/lint
+
+audit: .venv/dev.stamp  # fails where nobody could be asked, too
+	.ci/audit --required $(FLAGS)
 
 baseline: .venv/dev.stamp  # after a release: what `buf breaking` compares with from then on
 	$(BIN)/buf build protos --exclude-source-info -o protos/released.binpb
