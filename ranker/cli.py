@@ -26,6 +26,7 @@ from ranker.rerun.command import replay_command
 from ranker.rollout_command import models_app
 from ranker.scoring.command import train_ctr_command
 from ranker.serving.command import serve_command
+from ranker.serving.consume_command import consume_command
 from ranker.simulation.command import simulate_command
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serve_command)
+app.command("consume")(consume_command)
 app.command("load")(load_command)
 app.command("train-ctr")(train_ctr_command)
 app.command("fit-attention")(fit_attention_command)

@@ -81,6 +81,7 @@ class Report:
     num_duplicates: int
     num_late: int
     num_already_rewarded: int
+    num_published: int = 0  # on the service's event bus: what becomes of them is seen later
 
 
 def report_messages(outcomes: Iterable[Outcome]) -> Iterator[learner_pb2.ReportOutcomesRequest]:
@@ -144,7 +145,11 @@ def batch_answers(response: ranker_pb2.BatchRankResponse) -> list[Answer | Ranke
 def report_from_proto(response: learner_pb2.ReportOutcomesResponse) -> Report:
     """Reads what became of outcomes."""
     return Report(
-        response.num_joined, response.num_duplicates, response.num_late, response.num_already_rewarded
+        response.num_joined,
+        response.num_duplicates,
+        response.num_late,
+        response.num_already_rewarded,
+        response.num_published,
     )
 
 

@@ -14,7 +14,7 @@ from bandit.outcomes import CreativeOutcome
 from bandit.space import CreativeCatalogue
 from bandit.streaming import absorb
 from ranker.errors import NotFoundError
-from ranker.events.lease import LearnerLease, open_lease_rows
+from ranker.events.lease import Lease, open_lease_rows
 from ranker.events.reader import EventReader
 from ranker.learning import LearningLoop
 from ranker.pending_creatives import pending_creatives
@@ -129,7 +129,7 @@ def learn_until(
     home.check()
     if not (home.events_url or home.events.is_file()):
         raise NotFoundError("events", str(home.events), "no such database: start `adranker serve` first")
-    with LearnerLease(open_lease_rows(home.learner_lease)) as lease:
+    with Lease(open_lease_rows(home.leases), "learner") as lease:
         told({"learner": "waits"})
         if not lease.acquire(stop, lambda: posterior_store.last_epoch(home.posteriors)):
             return

@@ -45,8 +45,8 @@ class Home:
         return self.root / "creatives" / "posteriors"
 
     @property
-    def learner_lease(self) -> Path | str:
-        """Where the learner's lease is kept: beside the events where they have a URL, else a file."""
+    def leases(self) -> Path | str:
+        """Where learner and consumer keep their leases: beside events that have a URL, else in a file."""
         return self.events_url or self.root / "creatives" / "learner.db"
 
     @property

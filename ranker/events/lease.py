@@ -1,8 +1,9 @@
-"""The learner's lease: one learns, another takes over when it dies, and a frozen one can do no harm.
+"""Leases: one process does a work, another takes over when it dies, and a frozen one can do no harm.
 
-A lease is a row with an end that its holder keeps moving. Its epoch counts the holders. It is written into
+A lease is a row with an end that its holder keeps moving. Its epoch counts the holders. The learner's is in
 every posterior, and one of a higher epoch stands above all of lower ones, however much they have learned:
-what a learner writes that was frozen past the end of its lease is never read.
+what a learner writes that was frozen past the end of its lease is never read. What a frozen consumer of the
+event bus writes is known by its ids.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ CREATE TABLE IF NOT EXISTS learner_lease (
 )
 """
 _TAKE = """
-INSERT INTO learner_lease (name, epoch, holder, expires_at) VALUES ('learner', ?, ?, {now} + ?)
+INSERT INTO learner_lease (name, epoch, holder, expires_at) VALUES (?, ?, ?, {now} + ?)
 ON CONFLICT (name) DO UPDATE SET
     epoch = CASE
         WHEN excluded.epoch > learner_lease.epoch THEN excluded.epoch ELSE learner_lease.epoch + 1
@@ -43,8 +44,8 @@ ON CONFLICT (name) DO UPDATE SET
 WHERE learner_lease.expires_at <= {now}
 RETURNING epoch
 """
-_RENEW = "UPDATE learner_lease SET expires_at = {now} + ? WHERE epoch = ? RETURNING epoch"
-_RELEASE = "UPDATE learner_lease SET expires_at = 0 WHERE epoch = ? RETURNING epoch"
+_RENEW = "UPDATE learner_lease SET expires_at = {now} + ? WHERE epoch = ? AND name = ? RETURNING epoch"
+_RELEASE = "UPDATE learner_lease SET expires_at = 0 WHERE epoch = ? AND name = ? RETURNING epoch"
 
 
 class LeaseRows(Protocol):
@@ -97,26 +98,27 @@ def open_lease_rows(location: EventLocation) -> LeaseRows:
     return PostgresSource(location)
 
 
-class LearnerLease:
-    """The right to learn, once `acquire` has got it, until it is lost or closed."""
+class Lease:
+    """The right to one work, once `acquire` has got it, until it is lost or closed."""
 
-    def __init__(self, rows: LeaseRows, seconds: float = LEASE_SECONDS) -> None:
+    def __init__(self, rows: LeaseRows, name: str, seconds: float = LEASE_SECONDS) -> None:
         self.epoch = 0
+        self._name = name
         self._rows = rows
         self._seconds = seconds
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._held_until = 0.0
         self._closed = threading.Event()
-        self._renewer = threading.Thread(target=self._renew_until_closed, name="learner-lease", daemon=True)
+        self._renewer = threading.Thread(target=self._renew_until_closed, name="lease", daemon=True)
 
     def acquire(self, stop: threading.Event, last_epoch: Callable[[], int]) -> bool:
-        """Wait until no other learner holds the lease, then take it; False where `stop` came first.
+        """Wait until no other holds the lease, then take it; False where `stop` came first.
 
         Its epoch is above `last_epoch()`, the highest published, whatever rows the lease had before.
         """
         while not stop.is_set():
             asked = time.monotonic()
-            taken = self._fetch(_TAKE, (last_epoch() + 1, self._holder, self._seconds))
+            taken = self._fetch(_TAKE, (self._name, last_epoch() + 1, self._holder, self._seconds))
             if taken:
                 self.epoch = int(taken[0][0])
                 self._held_until = asked + self._seconds
@@ -126,9 +128,9 @@ class LearnerLease:
         return False
 
     def check(self) -> None:
-        """Raise StateError where the lease is lost: another may learn by now."""
+        """Raise StateError where the lease is lost: another may have it by now."""
         if time.monotonic() >= self._held_until:
-            raise StateError("learner_lease", self.epoch, "is lost: another learner may have taken over")
+            raise StateError(f"{self._name}_lease", self.epoch, "is lost: another may have taken over")
 
     def _fetch(self, statement: str, parameters: tuple[object, ...]) -> Sequence[Any]:
         return self._rows.fetch(statement.format(now=self._rows.now), parameters)
@@ -137,7 +139,7 @@ class LearnerLease:
         while not self._closed.wait(self._seconds / _RENEWALS):
             asked = time.monotonic()
             with suppress(RankerError):  # tried again, until the lease has run out
-                if not self._fetch(_RENEW, (self._seconds, self.epoch)):
+                if not self._fetch(_RENEW, (self._seconds, self.epoch, self._name)):
                     self._held_until = 0.0
                     return
                 self._held_until = asked + self._seconds
@@ -148,10 +150,10 @@ class LearnerLease:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the lease back, so that the next learner need not wait for its end."""
+        """Give the lease back, so that the next one need not wait for its end."""
         self._closed.set()
         if self._renewer.is_alive():
             self._renewer.join()
         with suppress(RankerError):  # it ends by itself
-            self._fetch(_RELEASE, (self.epoch,))
+            self._fetch(_RELEASE, (self.epoch, self._name))
         self._rows.close()

@@ -49,12 +49,14 @@ class PostgresEventStore(QueuedEventStore):
         _check_text("decision.decision_id", decision.decision_id)
         return super().record_decision(decision, captured)
 
-    def record_outcomes(self, outcomes: Sequence[Outcome]) -> Future[list[OutcomeStatus]]:
+    def record_outcomes(
+        self, outcomes: Sequence[Outcome], received_at: float | None = None
+    ) -> Future[list[OutcomeStatus]]:
         """Store and join outcomes, all or none; the statuses come in the order given."""
         for outcome in outcomes:
             for name in ("event_id", "decision_id", "event_type"):
                 _check_text(f"outcome.{name}", getattr(outcome, name))
-        return super().record_outcomes(outcomes)
+        return super().record_outcomes(outcomes, received_at)
 
 
 def _check_text(name: str, value: str) -> None:

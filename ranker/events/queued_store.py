@@ -51,17 +51,24 @@ class QueuedEventStore:
             lambda transaction, _: transaction.insert_decision(decision, record, request), size=1
         )
 
-    def record_outcomes(self, outcomes: Sequence[Outcome]) -> Future[list[OutcomeStatus]]:
+    def record_outcomes(
+        self, outcomes: Sequence[Outcome], received_at: float | None = None
+    ) -> Future[list[OutcomeStatus]]:
         """Store and join outcomes, all or none; the statuses come in the order given."""
         batch = tuple(outcomes)
         return self._queue.put(
-            lambda transaction, received_at: transaction.insert_outcomes(batch, received_at), size=len(batch)
+            lambda transaction, now: transaction.insert_outcomes(
+                batch, now if received_at is None else received_at
+            ),
+            size=len(batch),
         )
 
-    def sweep(self) -> Future[int]:
-        """Give the default reward to every position whose window has passed, now; yields how many."""
+    def sweep(self, until: float | None = None) -> Future[int]:
+        """Give the default reward to every position whose window has passed at that time; yields how many."""
         limit = self._settings.sweep_limit
-        return self._queue.put(lambda transaction, now: transaction.expire_all(now, limit), size=0)
+        return self._queue.put(
+            lambda transaction, now: transaction.expire_all(now if until is None else until, limit), size=0
+        )
 
     def retire(self, learned_until: int) -> Future[int]:
         """Delete the oldest decisions and requests that are older than the settings keep them."""

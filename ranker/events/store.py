@@ -22,6 +22,7 @@ class OutcomeStatus(StrEnum):
     LATE = "late"  # kept, not joined: received after the window
     ALREADY_REWARDED = "already_rewarded"  # kept, not joined: its position has a reward
     DUPLICATE = "duplicate"  # its event id is stored: the report is a retry
+    PUBLISHED = "published"  # on the event bus, and not yet in the store: what becomes of it is seen there
     UNKNOWN_DECISION = "unknown_decision"
     UNKNOWN_POSITION = "unknown_position"  # not below the number of shown ads
 
@@ -52,6 +53,7 @@ class EventCounts:
     queued: int = 0  # records that wait for the writer now
     dropped: int = 0  # records refused because the queue was full; their callers were told
     failed: int = 0  # records whose transaction failed; their callers were told
+    published: int = 0  # records that the event bus has taken
 
     @property
     def outcomes(self) -> int:
@@ -81,12 +83,20 @@ class EventStore(Protocol):
         """
         ...
 
-    def record_outcomes(self, outcomes: Sequence[Outcome]) -> Future[list[OutcomeStatus]]:
-        """Store and join outcomes, all or none; the statuses come in the order given."""
+    def record_outcomes(
+        self, outcomes: Sequence[Outcome], received_at: float | None = None
+    ) -> Future[list[OutcomeStatus]]:
+        """Store and join outcomes, all or none; the statuses come in the order given.
+
+        They were received at that time, by the epoch; None: now.
+        """
         ...
 
-    def sweep(self) -> Future[int]:
-        """Give the default reward to every position whose window has passed, now; yields how many."""
+    def sweep(self, until: float | None = None) -> Future[int]:
+        """Give the default reward to every position whose window has passed at that time; yields how many.
+
+        None: now.
+        """
         ...
 
     def retire(self, learned_until: int) -> Future[int]:

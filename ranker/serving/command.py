@@ -25,6 +25,10 @@ def serve_command(
     events_url: Annotated[
         str | None, typer.Option(help="postgresql://… of the events; else a file in the home.")
     ] = None,
+    bus_url: Annotated[
+        str | None,
+        typer.Option(help="kafka://host:9092/topic to publish on; `adranker consume` stores."),
+    ] = None,
     with_learner: Annotated[bool, typer.Option(help="Run the learner as a child process.")] = False,
     inference: Annotated[
         str, typer.Option(help="The learner's: closed_form, or svi (Pyro).")
@@ -68,6 +72,7 @@ def serve_command(
         log_level=log_level,
         otlp_endpoint=otlp_endpoint,
         trace_ratio=trace_ratio,
+        bus_url=bus_url,
     )
     log_to_stderr(LogFormat(settings.log_format), LogLevel(settings.log_level))
     stop = threading.Event()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -32,8 +31,6 @@ from ranker.creative_learning import creative_learner
 from ranker.decider import Decider
 from ranker.decision_replay import DecisionReplay
 from ranker.errors import InvalidInputError, RankerError, StateError
-from ranker.events.settings import Durability, EventSettings
-from ranker.events.sqlite_store import SqliteEventStore
 from ranker.home import Home
 from ranker.model_choice import ModelChoice
 from ranker.pipeline import PipelineSettings
@@ -43,6 +40,7 @@ from ranker.serving.call_queue import CallQueue
 from ranker.serving.decision_versions import DecisionVersions
 from ranker.serving.edge import EdgeInterceptor, Gate
 from ranker.serving.error_table import ErrorTable
+from ranker.serving.event_stores import learned_until, store_of_server
 from ranker.serving.home_loader import HomeLoader
 from ranker.serving.incident import Incident
 from ranker.serving.metrics import Metrics
@@ -113,7 +111,7 @@ class Server:
             self._listen()
             opened.pop_all()
         self._watcher = threading.Thread(target=self._watch, name="watch")
-        self._retirer = Retirer(self.parts.store, partial(_learned_until, Home(settings.home)))
+        self._retirer = Retirer(self.parts.store, partial(learned_until, Home(settings.home)))
 
     def _listen(self) -> None:
         """Binds both ports, or neither."""
@@ -143,10 +141,11 @@ class Server:
         self._tell_health(health_pb2.HealthCheckResponse.SERVING)
 
     def close(self) -> None:
-        """Refuses new calls, finishes the accepted ones, writes what is queued."""
+        """Says NOT_SERVING, then refuses new calls, finishes the accepted ones, writes what is queued."""
         self._stop.set()
         self._watcher.join()  # or it might say SERVING once more
         self._tell_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        time.sleep(self._settings.notice_seconds)
         self._edge.drain()
         time.sleep(LAME_DUCK_SECONDS)
         self._grpc.stop(self._settings.drain_seconds).wait()
@@ -246,7 +245,7 @@ def _parts(settings: ServerSettings) -> _Parts:
     _check_servable(home, registry)
     draw_key = home.draw_key()
     tokens = None if settings.tokens is None else TokenTable(settings.tokens)
-    store = _open_store(home, settings)  # last of what can fail: it locks the events
+    store = store_of_server(home, settings)  # last of what can fail: it locks the events
     metrics.watch(store)
     rollouts = RolloutWatch(home, store, RolloutMetrics(metrics.registry))
     pipeline = PipelineSettings(exploration_ratio=settings.exploration_ratio, draw_key=draw_key)
@@ -277,27 +276,6 @@ def _tracing(settings: ServerSettings) -> Tracing | None:
     from ranker.serving.tracing import to_collector
 
     return to_collector(settings.otlp_endpoint, settings.trace_ratio)
-
-
-def _open_store(home: Home, server: ServerSettings) -> EventStore:
-    settings = EventSettings(
-        durability=Durability(server.durability),
-        window_seconds=server.window_seconds,
-        keep_requests_seconds=server.keep_requests_seconds,
-        keep_decisions_seconds=server.keep_decisions_seconds,
-        keep_unexported=server.keep_unexported,
-    )
-    if not home.events_url:
-        return SqliteEventStore(home.events, settings)
-    # Not above: who keeps events in a file does not wait for SQLAlchemy.
-    from ranker.events.postgres_store import PostgresEventStore
-
-    return PostgresEventStore(home.events_url, settings)
-
-
-def _learned_until(home: Home) -> int:
-    """Returns the last reward that no learner needs any more: all of them, where there is none to learn."""
-    return posterior_store.last_sequence(home.posteriors) if home.catalogue.is_file() else sys.maxsize
 
 
 def _publish_prior(home: Home) -> None:

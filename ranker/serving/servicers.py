@@ -162,6 +162,7 @@ class LearnerServicer(learner_pb2_grpc.LearnerServiceServicer):
             num_duplicates=seen[OutcomeStatus.DUPLICATE],
             num_late=seen[OutcomeStatus.LATE],
             num_already_rewarded=seen[OutcomeStatus.ALREADY_REWARDED],
+            num_published=seen[OutcomeStatus.PUBLISHED],
         )
 
 

@@ -46,6 +46,11 @@ class ServerSettings:
     durability: str = "committed"
     # postgresql://user:password@host:5432/database of the events; empty keeps them in the home.
     events_url: str = field(default="", repr=False)
+    # kafka://host:9092,host:9092/topic: decisions and outcomes are published there, and `adranker consume`
+    # writes them into the events; empty: the server does so itself.
+    bus_url: str = ""
+    # TOML file with librdkafka's properties of SASL and TLS, passwords included.
+    bus_security: Path | None = None
     # An outcome counts for its decision for so long.
     window_seconds: float = 1800.0
     # Captured requests and decisions, with all that belongs to them, are deleted when they are older.
@@ -55,6 +60,9 @@ class ServerSettings:
     keep_unexported: bool = True
     # How often new models and posteriors are looked for.
     reload_seconds: float = 1.0
+    # How long calls are still taken after SIGTERM, while health says NOT_SERVING: longer than your load
+    # balancer takes to notice.
+    notice_seconds: float = 0.0
     # How long accepted calls may take to finish after SIGTERM.
     drain_seconds: float = 20.0
     # Whether tools may list the services and methods.
@@ -79,6 +87,7 @@ class ServerSettings:
     def __post_init__(self) -> None:
         self._check_protection()
         self._check_observation()
+        self._check_seconds()
         for name in ("port", "metrics_port"):
             if not 0 <= getattr(self, name) <= 65535:
                 raise InvalidInputError(name, getattr(self, name), "must lie in 0 … 65535")
@@ -90,9 +99,6 @@ class ServerSettings:
         for name in ("capture_ratio", "trace_ratio"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise InvalidInputError(name, getattr(self, name), "must lie in [0, 1]")
-        for name in ("window_seconds", "reload_seconds", "drain_seconds"):
-            if not 0 < getattr(self, name) <= MAX_SECONDS:
-                raise InvalidInputError(name, getattr(self, name), f"must lie in (0, {MAX_SECONDS:g}]")
 
     def _check_observation(self) -> None:
         for name, kind in (("log_format", LogFormat), ("log_level", LogLevel)):
@@ -101,6 +107,15 @@ class ServerSettings:
         if self.otlp_endpoint and not self.otlp_endpoint.startswith(("http://", "https://")):
             raise InvalidInputError(
                 "otlp_endpoint", self.otlp_endpoint, "must start with http:// or https:// (TLS)"
+            )
+
+    def _check_seconds(self) -> None:
+        for name in ("window_seconds", "reload_seconds", "drain_seconds"):
+            if not 0 < getattr(self, name) <= MAX_SECONDS:
+                raise InvalidInputError(name, getattr(self, name), f"must lie in (0, {MAX_SECONDS:g}]")
+        if not 0 <= self.notice_seconds <= MAX_SECONDS:
+            raise InvalidInputError(
+                "notice_seconds", self.notice_seconds, f"must lie in [0, {MAX_SECONDS:g}]"
             )
 
     def _check_protection(self) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from ranker.cli import app
 from ranker.events.postgres import parse_url
+from ranker.serving.bus.address import parse_bus
 from ranker.serving.settings import ServerSettings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -23,9 +24,9 @@ DEFAULTS = {field.name: field.default for field in fields(ServerSettings)}
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 
 
-def test_there_is_one_image_for_server_learner_and_migration():
-    assert set(OURS) == {"migrate", "server", "learner"}
-    assert set(SERVICES) - set(OURS) == {"postgres", "prometheus"}
+def test_there_is_one_image_for_all_that_is_ours():
+    assert set(OURS) == {"migrate", "server", "learner", "consumer"}
+    assert set(SERVICES) - set(OURS) == {"postgres", "prometheus", "kafka"}
     assert sum("build" in service for service in SERVICES.values()) == 1
 
 
@@ -59,8 +60,20 @@ def test_ports_are_those_that_the_server_listens_on():
     assert [int(port) for port in exposed.groups()] == [DEFAULTS["port"], DEFAULTS["metrics_port"]]
     assert SERVICES["server"]["ports"] == [f"{DEFAULTS['port']}:{DEFAULTS['port']}"]
     scraped = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
-    targets = [target for job in scraped for each in job["static_configs"] for target in each["targets"]]
-    assert targets == [f"server:{DEFAULTS['metrics_port']}"]
+    server, consumer = scraped
+    assert server["static_configs"] == [{"targets": [f"server:{DEFAULTS['metrics_port']}"]}]
+    (found_by,) = consumer["dns_sd_configs"]
+    assert (found_by["names"], found_by["port"]) == (["consumer"], DEFAULTS["metrics_port"])
+
+
+def test_the_bus_is_there_only_where_it_is_asked_for():
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == {"kafka", "consumer"}
+    (told,) = re.findall(r"ADRANKER_BUS_URL=(\S+)", (DEPLOY / "compose.yaml").read_text())
+    bus = parse_bus(told)
+    assert SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"] == f"PLAINTEXT://{bus.brokers}"
+    assert "[kafka]" in DOCKERFILE
+    for name in ("server", "consumer"):
+        assert OURS[name]["environment"]["ADRANKER_BUS_URL"] == "${ADRANKER_BUS_URL:-}"
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))

@@ -10,11 +10,15 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
+from collections import Counter
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from ranker.client import RankerClient
+from ranker.serving.bus.metrics import BusCollector
 from tests.integration.conftest import home, make_request, server, settings, trained  # noqa: F401 (fixtures)
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -40,7 +44,7 @@ def test_the_alerts_fire_when_they_should_and_only_then():
 def test_every_alert_has_a_test():
     alerts = re.findall(r"- alert: (\w+)", (DEPLOY / "prometheus" / "alerts.yml").read_text())
     tests = (DEPLOY / "prometheus" / "alerts_test.yml").read_text()
-    assert len(alerts) == 10
+    assert len(alerts) == 13
     assert [alert for alert in alerts if alert not in tests] == []
 
 
@@ -50,6 +54,9 @@ def test_every_metric_that_is_looked_at_exists(server, make_request, path):  # n
         client.rank(make_request())
     with urllib.request.urlopen(f"http://{server.metrics_address}/metrics") as response:
         described = re.findall(r"# TYPE (\w+)", response.read().decode())
+    of_consumer = CollectorRegistry()
+    of_consumer.register(BusCollector(Mock(counts=Counter(), lag=0, stored_until=0.0)))
+    described += re.findall(r"# TYPE (\w+)", generate_latest(of_consumer).decode())
     suffixes = ("", "_bucket", "_sum", "_count")
     exist = {name + suffix for name in described for suffix in suffixes}
     asked = set(NAMES.findall((DEPLOY / path).read_text())) - {"adranker_"}
@@ -83,7 +90,7 @@ def test_a_real_prometheus_scrapes_the_server_and_notices_its_end(home, make_req
         wait_for(lambda: value(base, query) == 7.0)
         assert value(base, "adranker_events_decisions_total") == 7.0
         rules = wait_for(lambda: evaluated(base))
-        assert len(rules) == 10
+        assert len(rules) == 13
         assert {rule["health"] for rule in rules} == {"ok"}
         assert {rule["state"] for rule in rules} == {"inactive"}
         running.close()

@@ -186,7 +186,13 @@ def test_a_server_that_is_not_there_is_told():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("durability", "maybe"), ("reload_seconds", float("inf")), ("port", 70_000), ("num_workers", 0)],
+    [
+        ("durability", "maybe"),
+        ("reload_seconds", float("inf")),
+        ("port", 70_000),
+        ("num_workers", 0),
+        ("notice_seconds", -1.0),
+    ],
 )
 def test_settings_out_of_range_are_refused(name, value):
     with pytest.raises(InvalidInputError, match=name):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ranker.errors import StateError
-from ranker.events.lease import LearnerLease, LeaseRows, open_lease_rows
+from ranker.events.lease import Lease, LeaseRows, open_lease_rows
 
 Open = Callable[[], LeaseRows]
 
@@ -22,7 +22,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     return lambda: open_lease_rows(location)
 
 
-def taken(lease: LearnerLease, last_epoch: int = 0) -> bool:
+def taken(lease: Lease, last_epoch: int = 0) -> bool:
     """Tries once."""
     once = threading.Event()
 
@@ -33,15 +33,15 @@ def taken(lease: LearnerLease, last_epoch: int = 0) -> bool:
     return lease.acquire(once, stop_then)
 
 
-def freeze(lease: LearnerLease) -> None:
+def freeze(lease: Lease) -> None:
     """Stops renewing, as a frozen process does, and gives nothing back."""
     lease._closed.set()
     lease._renewer.join()
 
 
 def test_the_second_waits_until_the_first_is_done(opened: Open) -> None:
-    second = LearnerLease(opened(), 30.0)
-    with LearnerLease(opened(), 30.0) as first:
+    second = Lease(opened(), "learner", 30.0)
+    with Lease(opened(), "learner", 30.0) as first:
         assert taken(first)
         first.check()
         assert not taken(second)
@@ -50,8 +50,19 @@ def test_the_second_waits_until_the_first_is_done(opened: Open) -> None:
         assert (first.epoch, second.epoch) == (1, 2)
 
 
+def test_different_works_do_not_wait_for_each_other(opened: Open) -> None:
+    with Lease(opened(), "learner", 30.0) as learner, Lease(opened(), "consumer", 30.0) as consumer:
+        assert taken(learner)
+        assert taken(consumer)
+    with Lease(opened(), "learner", 30.0) as learner, Lease(opened(), "consumer", 30.0) as consumer:
+        assert taken(consumer)
+        freeze(consumer)
+        assert taken(learner)
+        consumer.check()
+
+
 def test_a_lease_is_renewed_beyond_its_life(opened: Open) -> None:
-    with LearnerLease(opened(), 1.0) as first, LearnerLease(opened(), 1.0) as second:
+    with Lease(opened(), "learner", 1.0) as first, Lease(opened(), "learner", 1.0) as second:
         assert taken(first)
         for _ in range(6):
             time.sleep(0.25)
@@ -60,7 +71,7 @@ def test_a_lease_is_renewed_beyond_its_life(opened: Open) -> None:
 
 
 def test_a_frozen_holder_is_succeeded_and_told_so(opened: Open) -> None:
-    with LearnerLease(opened(), 0.5) as first, LearnerLease(opened(), 0.5) as second:
+    with Lease(opened(), "learner", 0.5) as first, Lease(opened(), "learner", 0.5) as second:
         assert taken(first)
         freeze(first)
         assert second.acquire(threading.Event(), lambda: 0)  # waits for the end of the first
@@ -71,7 +82,7 @@ def test_a_frozen_holder_is_succeeded_and_told_so(opened: Open) -> None:
 
 
 def test_the_late_end_of_a_predecessor_takes_nothing_from_its_successor(opened: Open) -> None:
-    first, second, third = (LearnerLease(opened(), seconds) for seconds in (0.3, 30.0, 30.0))
+    first, second, third = (Lease(opened(), "learner", seconds) for seconds in (0.3, 30.0, 30.0))
     with second, third:
         with first:
             assert taken(first)
@@ -82,16 +93,16 @@ def test_the_late_end_of_a_predecessor_takes_nothing_from_its_successor(opened: 
 
 
 def test_an_epoch_is_above_what_is_published(opened: Open) -> None:
-    with LearnerLease(opened(), 30.0) as first:
+    with Lease(opened(), "learner", 30.0) as first:
         assert taken(first, last_epoch=7)
         assert first.epoch == 8
-    with LearnerLease(opened(), 30.0) as second:
+    with Lease(opened(), "learner", 30.0) as second:
         assert taken(second, last_epoch=3)
         assert second.epoch == 9
 
 
 def test_of_many_that_ask_at_once_one_gets_it(opened: Open) -> None:
-    leases = [LearnerLease(opened(), 30.0) for _ in range(6)]
+    leases = [Lease(opened(), "learner", 30.0) for _ in range(6)]
     got: list[bool] = []
     threads = [threading.Thread(target=lambda lease=lease: got.append(taken(lease))) for lease in leases]
     for thread in threads:
