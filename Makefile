@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint audit baseline bench-solver profile-solver fuzz-solver fuzz-rpc bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-delayed-feedback bench-kills bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder bench-nas-search clean
+.PHONY: demo serve test lint audit baseline bench-solver profile-solver fuzz-solver fuzz-rpc bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-settings bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-delayed-feedback bench-kills bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder bench-nas-search clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -41,6 +41,8 @@ bench-creatives: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.creatives_off_policy
 bench-creatives-bound: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.creatives_bound --data $(DATA)
+bench-creatives-settings: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.creatives_settings
 bench-creatives-new-element: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.creatives_new_element
 bench-ctr: .venv/dev.stamp

@@ -8,7 +8,7 @@ import numpy as np
 
 from bandit.errors import CreativeError
 from bandit.fm import Parameters, logits
-from bandit.snapshot import load
+from benchmarks.creatives_in_memory import InMemory
 from benchmarks.creatives_ours import Shipped
 from benchmarks.creatives_rivals import OneHot
 
@@ -28,8 +28,8 @@ def judged(policy: Policy, table: Table, rng: np.random.Generator) -> dict[str, 
     """
     shown = table.feasible.copy()
     shown[: len(table.rows) // table.days * (table.days - 1)] = False
-    if isinstance(policy, Shipped):
-        draws = load(policy.root, policy.version).posterior.draws(NUM_DRAWS, rng)
+    if isinstance(policy, Shipped | InMemory):
+        draws = policy.posterior.draws(NUM_DRAWS, rng)
         parts = zip(draws.bias, draws.linear, draws.factors, strict=True)
         # One draw at a time: all at once would take gigabytes.
         z = np.stack([logits(Parameters(*part), policy.rows[shown]).astype(np.float32) for part in parts])

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-SPREAD = 0.35
-"""Standard deviation of the log odds over the creatives of a site, in the mean."""
-
 
 @dataclass(frozen=True)
 class Knobs:
@@ -29,6 +26,8 @@ class Knobs:
     """Share of the log odds' variance within a site that no sum over elements explains."""
     ctr: float = 0.05
     """Click rate where the log odds are in the middle."""
+    spread: float = 0.35
+    """Standard deviation of the log odds over the creatives of a site, in the mean."""
     churn: float = 0.0
     """Share of the elements that is replaced every day."""
     drift: float = 0.0
@@ -46,6 +45,7 @@ class Knobs:
         for name, low, high in (
             ("interactions", 0.0, 1.0),
             ("ctr", 1e-6, 0.5),
+            ("spread", 0.0, 10.0),
             ("churn", 0.0, 1.0),
             ("drift", 0.0, 1.0),
             ("delay", 0, self.impressions),
@@ -75,7 +75,7 @@ def generate(knobs: Knobs, seed: int) -> Table:
     day = np.arange(knobs.days)[:, None]
     for (first, last), column in zip(life, listed.T, strict=True):
         alive &= (first[column] <= day) & (day < last[column])
-    logits = np.log(knobs.ctr / (1.0 - knobs.ctr)) + SPREAD * _effects(knobs, listed, counts, rng)
+    logits = np.log(knobs.ctr / (1.0 - knobs.ctr)) + knobs.spread * _effects(knobs, listed, counts, rng)
     ctr = (1.0 / (1.0 + np.exp(-logits))).reshape(-1, len(listed))
     return _table(knobs, listed, alive, ctr)
 

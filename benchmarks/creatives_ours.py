@@ -11,11 +11,12 @@ import numpy as np
 from bandit.learner import CreativeLearner, LearnerSettings
 from bandit.outcomes import CreativeOutcome
 from bandit.snapshot import load
-from benchmarks.creatives_world import with_compositions
+from benchmarks.creatives_world import numbered, with_compositions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from bandit.posterior import Posterior
     from benchmarks.creatives_tables import Table
 
     Floats = NDArray[np.float64]
@@ -33,14 +34,15 @@ class Shipped:
         self.spaces = [space.id for space in table.catalogue.spaces]
         self.version = self.learner.start(0.0).version
         self.sequence = 0
-        number = {tuple(sorted(c.items())): n for n, c in enumerate(table.creatives)}
         selector = load(self.root, self.version).selector()
         indexed = [selector.index.space(name) for name in self.spaces]
-        self.numbers = [
-            np.array([number[tuple(sorted(space.creative(c).items()))] for c in range(space.feasible.count)])
-            for space in indexed
-        ]
+        self.numbers = numbered(indexed, table.creatives)
         self.rows = with_compositions(table.rows, indexed, self.numbers, table.space_of)
+
+    @property
+    def posterior(self) -> Posterior:
+        """The current belief, untempered."""
+        return load(self.root, self.version).posterior
 
     def __call__(self, items: Indices, rng: np.random.Generator) -> Indices:
         """Chooses a creative for each impression."""

@@ -14,32 +14,40 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bandit.learner import LearnerSettings
+from benchmarks.creatives_in_memory import InMemory
 from benchmarks.creatives_results import spread
-from benchmarks.creatives_world import CADENCE, WARM_UP, FactorizationPolicy, World, uniform
+from benchmarks.creatives_tables import listed, play
+from benchmarks.creatives_world import World
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from benchmarks.creatives_tables import Table
 
 DELAYS = (0, 10_000, 50_000)
 
 
 def hardest_change(world: World) -> World:
     """Reverses the element whose reversal costs most where the formerly best creatives go on being shown."""
-    items = np.arange(len(world.items))
     best = np.where(world.feasible, world.ctr, -np.inf).argmax(axis=1)
     changed = [
         with_reversed_effects(world, slot, element)
         for slot in range(world.creatives.shape[1])
         for element in range(int(world.creatives[:, slot].max()) + 1)
     ]
-    return max(changed, key=lambda after: after.regret(items, best))
+    return max(changed, key=lambda after: _lost(after, best))
+
+
+def _lost(world: World, chosen: NDArray[np.int64]) -> float:
+    """Expected clicks lost by showing each item once, with the creative chosen for it."""
+    best = np.where(world.feasible, world.ctr, 0.0).max(axis=1)
+    return float(best.sum() - world.ctr[np.arange(len(chosen)), chosen].sum())
 
 
 def with_reversed_effects(world: World, slot: int, element: int) -> World:
@@ -56,49 +64,44 @@ def with_reversed_effects(world: World, slot: int, element: int) -> World:
     return replace(world, ctr=np.where(world.feasible, 1.0 / (1.0 + np.exp(-changed)), world.ctr))
 
 
-def play_change(world: World, settings: LearnerSettings, impressions: int, seed: int) -> dict[str, float]:
-    """Plays half of the impressions in the world and half in the changed one."""
-    rng = np.random.default_rng(seed)
-    after = hardest_change(world)
-    policy = FactorizationPolicy(world, settings, seed)
-    halves = [0.0, 0.0]
-    for number, (start, stop) in enumerate(pairwise([0, WARM_UP, *range(CADENCE, impressions + 1, CADENCE)])):
-        now = world if start < impressions // 2 else after
-        items = rng.integers(len(world.items), size=stop - start)
-        chosen = (uniform(world) if number == 0 else policy)(items, rng)
-        clicks = (rng.random(items.size) < now.ctr[items, chosen]).astype(np.float64)
-        halves[int(now is after)] += now.regret(items, chosen)
-        policy.learn(items, chosen, clicks)
-    return {"first_half": halves[0], "second_half": halves[1], "alarms": policy.changes}
+def changing(world: World) -> Table:
+    """Half of the impressions in the world, and half in the changed one."""
+    before, after = listed(world), listed(hardest_change(world))
+    return replace(
+        before,
+        rows=np.tile(before.rows, (2, 1, 1)),
+        feasible=np.tile(before.feasible, (2, 1)),
+        ctr=np.concatenate([before.ctr, after.ctr]),
+        space_of=np.tile(before.space_of, 2),
+        contexts=before.contexts * 2,
+        days=2,
+    )
 
 
-def play_delayed(world: World, settings: LearnerSettings, impressions: int, seed: int, delay: int) -> float:
-    """Plays the published cadence; a batch is learned when `delay` impressions have followed it."""
-    rng = np.random.default_rng(seed)
-    policy = FactorizationPolicy(world, settings, seed)
-    waiting: list[tuple[int, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]] = []
-    regret = 0.0
-    for number, (start, stop) in enumerate(pairwise([0, WARM_UP, *range(CADENCE, impressions + 1, CADENCE)])):
-        items = rng.integers(len(world.items), size=stop - start)
-        chosen = (uniform(world) if number == 0 else policy)(items, rng)
-        clicks = (rng.random(items.size) < world.ctr[items, chosen]).astype(np.float64)
-        regret += world.regret(items, chosen)
-        waiting.append((0 if number == 0 else stop + delay, (items, chosen, clicks)))
-        while waiting and waiting[0][0] <= stop:
-            policy.learn(*waiting.pop(0)[1])
-    return regret
+def play_change(table: Table, settings: LearnerSettings, seed: int) -> dict[str, float]:
+    """Plays both days; counts what each cost, and the alarms."""
+    policy = InMemory(table, settings, seed)
+    regrets = np.array(play(table, policy, seed))
+    early = np.array(table.bounds[1:]) <= table.impressions // 2
+    return {
+        "first_half": regrets[early].sum(),
+        "second_half": regrets[~early].sum(),
+        "alarms": policy.changes,
+    }
 
 
 def figures(world: World, settings: LearnerSettings, options: argparse.Namespace) -> dict[str, Any]:
-    seeds, impressions = range(options.seeds), options.impressions
+    seeds = range(options.seeds)
     found: dict[str, Any] = {}
     if options.only in (None, "change"):
-        runs = [play_change(world, settings, impressions, seed) for seed in seeds]
+        table = replace(changing(world), impressions=options.impressions)
+        runs = [play_change(table, settings, seed) for seed in seeds]
         found["change"] = {name: spread([run[name] for run in runs]) for name in runs[0]}
         print("change", found["change"], flush=True)
     if options.only in (None, "delay"):
         for delay in DELAYS:
-            regrets = [play_delayed(world, settings, impressions, seed, delay) for seed in seeds]
+            table = replace(listed(world), impressions=options.impressions, delay=delay)
+            regrets = [sum(play(table, InMemory(table, settings, seed), seed)) for seed in seeds]
             found[f"delay_{delay}"] = spread(regrets)
             print("delay", delay, found[f"delay_{delay}"], flush=True)
     return found

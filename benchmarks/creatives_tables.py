@@ -12,7 +12,7 @@ import numpy as np
 
 from bandit.errors import CreativeError
 from bandit.space import CreativeCatalogue, CreativeSpace, Slot
-from benchmarks.creatives_world import CADENCE, WARM_UP, World, _all_rows
+from benchmarks.creatives_world import World, all_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,12 +98,16 @@ class Policy(Protocol):
 
 def autoco(path: Path) -> Table:
     """AutoCO's simulated world, by its cadence."""
-    world = World.load(path)
+    return listed(World.load(path))
+
+
+def listed(world: World) -> Table:
+    """A world of the shape of AutoCO's, by its cadence."""
     catalogue, space_of = world.catalogue()
     contexts = [{"category": int(c), "template": int(t)} for c, t in world.items]
     creatives = [{f"s{s}": str(e) for s, e in enumerate(row)} for row in world.creatives.tolist()]
     return Table(
-        _all_rows(world),
+        all_rows(world),
         world.feasible,
         world.ctr,
         catalogue,
@@ -111,8 +115,8 @@ def autoco(path: Path) -> Table:
         contexts,
         creatives,
         impressions=200_000,
-        warm_up=WARM_UP,
-        cadence=CADENCE,
+        warm_up=2_000,
+        cadence=10_000,
     )
 
 
