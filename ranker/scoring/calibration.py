@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit
 
-from ranker.scoring.fm import log_loss
+from ranker.scoring.fm import log_loss, slopes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,14 +29,17 @@ class Calibration:
 
 
 def fit_calibration(
-    logits: NDArray[np.float64], clicks: NDArray[np.float64], prior_deviation: float = PRIOR_DEVIATION
+    logits: NDArray[np.float64],
+    clicks: NDArray[np.float64],
+    prior_deviation: float = PRIOR_DEVIATION,
+    shares: NDArray[np.float64] | None = None,
 ) -> Calibration:
     """Minimises Σ log loss of a (z − z̄) + z̄ + b over a ≥ 0 and b, plus ½ [(a − 1)² + b²] / prior_deviation².
 
     Platt, "Probabilistic Outputs for Support Vector Machines" (1999), with a Gaussian prior around the
     identity in place of his smoothed targets: a validation part of eight clicks would move the base rate by a
     third, and fix no slope at all. Centred at the mean logit z̄, slope and shift are nearly independent. A
-    thousand clicks overrule the prior.
+    thousand clicks overrule the prior. `shares` are those of `log_loss`.
     """
     centre = float(logits.mean())
     centred = logits - centre
@@ -46,8 +48,8 @@ def fit_calibration(
     def objective(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         slope, shift = parameters
         calibrated = slope * centred + centre + shift
-        residuals = expit(calibrated) - clicks
-        loss = log_loss(calibrated, clicks).sum() + 0.5 * precision * ((slope - 1.0) ** 2 + shift**2)
+        residuals = slopes(calibrated, clicks, shares)
+        loss = log_loss(calibrated, clicks, shares).sum() + 0.5 * precision * ((slope - 1.0) ** 2 + shift**2)
         gradient = [residuals @ centred + precision * (slope - 1.0), residuals.sum() + precision * shift]
         return float(loss), np.array(gradient)
 

@@ -69,6 +69,25 @@ def click_column(source: pa.ChunkedArray, name: str) -> Column:
     return Column(name, source, values, ~np.isin(values.to_numpy(zero_copy_only=False), (0.0, 1.0)), "0 or 1")
 
 
+def age_column(source: pa.ChunkedArray, name: str) -> Column:
+    """Reads ages, finite and not negative."""
+    values = _parse(source, pa.float64())
+    ages = values.to_numpy(zero_copy_only=False)
+    return Column(name, source, values, ~(np.isfinite(ages) & (ages >= 0.0)), "a finite number from 0")
+
+
+def delay_column(source: pa.ChunkedArray, name: str, clicks: Column, ages: Column, window: float) -> Column:
+    """Reads delays of clicks: empty, hence infinite, where there is none."""
+    given = _without_empty_text(source)
+    values = _parse(given, pa.float64()).fill_null(np.inf)
+    delays, clicked = values.to_numpy(), clicks.to_numpy() == 1.0
+    empty = given.is_null().to_numpy(zero_copy_only=False)
+    good = np.where(clicked, (delays >= 0.0) & (delays <= np.minimum(ages.to_numpy(), window)), empty)
+    end = f"the row's {ages.name}" + (f" or {window:g}" if np.isfinite(window) else "")
+    rule = f"from 0 to {end} where {clicks.name} is 1, and empty where it is 0"
+    return Column(name, source, values, ~good, rule)
+
+
 def id_column(source: pa.ChunkedArray, name: str, size: int) -> Column:
     """Reads ids in 0..size-1."""
     values = _parse(source, pa.int64()).fill_null(-1)
@@ -150,6 +169,10 @@ def _casts(values: pa.Array, kind: pa.DataType) -> bool:
 def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
     # Timestamps may lose nanoseconds; an id that is no integer may not become one.
     return pc.cast(values, kind, safe=not pa.types.is_timestamp(kind))
+
+
+def _without_empty_text(source: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(pc.equal(source, ""), None, source) if pa.types.is_string(source.type) else source
 
 
 def _flat(source: pa.ChunkedArray) -> pa.Array:

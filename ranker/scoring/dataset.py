@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 from ranker.errors import InvalidInputError
 from ranker.scoring.columns import (
     Column,
+    age_column,
     click_column,
+    delay_column,
     id_column,
     number_column,
     read_columns,
@@ -44,6 +46,10 @@ class ClickLog:
     num_bad_rows: int
     sha256: str
     """Of the data file."""
+    ages: NDArray[np.float64] | None = None
+    """(n,), with `delays` where the schema names them"""
+    delays: NDArray[np.float64] | None = None
+    """(n,), from a row to its click; infinite where there is none"""
 
     def encode(self, schema: FeatureSchema) -> NDArray[np.int64]:
         """Returns the ids (n, c) by the schema's vocabularies, which training has completed."""
@@ -63,10 +69,10 @@ class ClickLog:
 def read_click_log(path: Path, schema: FeatureSchema, max_bad_rows: int = 0) -> ClickLog:
     """Returns the rows of a `.csv` or `.parquet` file that has the schema's columns, others ignored.
 
-    A row is bad when a number is missing or not finite, an id is out of range, a click is neither 0 nor 1 or
-    a time cannot be read. Missing text is the empty string, a value like any other. More than `max_bad_rows`
-    bad rows raise InvalidInputError naming file, row (from 1, header not counted), column and value; fewer
-    are left out and counted.
+    A row is bad when a number is missing or not finite, an id is out of range, a click is neither 0 nor 1, a
+    time cannot be read, or a delay is longer than the row's age or disagrees with the click. Missing text is
+    the empty string, a value like any other. More than `max_bad_rows` bad rows raise InvalidInputError naming
+    file, row (from 1, header not counted), column and value; fewer are left out and counted.
     """
     table = read_columns(path, _column_names(schema))
     source = str(path)
@@ -79,7 +85,8 @@ def read_click_log(path: Path, schema: FeatureSchema, max_bad_rows: int = 0) -> 
     ]
     clicks = click_column(table[schema.label], schema.label)
     times = [] if schema.time is None else [time_column(table[schema.time], schema.time, source)]
-    columns = [*numeric, *categorical, clicks, *times]
+    waits = _read_waits(table, schema, clicks)
+    columns = [*numeric, *categorical, clicks, *times, *waits]
     bad = np.any([column.bad for column in columns], axis=0)
     num_bad = int(bad.sum())
     if num_bad > max_bad_rows:
@@ -92,14 +99,25 @@ def read_click_log(path: Path, schema: FeatureSchema, max_bad_rows: int = 0) -> 
         categorical=tuple(column.values.filter(pa.array(keep)) for column in categorical),
         clicks=clicks.to_numpy()[keep],
         time=times[0].to_numpy()[keep] if times else None,
+        ages=waits[0].to_numpy()[keep] if waits else None,
+        delays=waits[1].to_numpy()[keep] if waits else None,
         num_bad_rows=num_bad,
         sha256=_sha256(path),
     )
 
 
+def _read_waits(table: pa.Table, schema: FeatureSchema, clicks: Column) -> list[Column]:
+    """Returns the columns of ages and delays, or none where the schema has none."""
+    if schema.age is None or schema.delay is None:
+        return []
+    ages = age_column(table[schema.age], schema.age)
+    return [ages, delay_column(table[schema.delay], schema.delay, clicks, ages, schema.window)]
+
+
 def _column_names(schema: FeatureSchema) -> list[str]:
     names = [field.name for field in (*schema.numeric_fields, *schema.categorical_fields)]
-    return [*names, schema.label, *([] if schema.time is None else [schema.time])]
+    others = (schema.label, schema.time, schema.age, schema.delay)
+    return [*names, *(name for name in others if name is not None)]
 
 
 def _stack(columns: list[NDArray[Any]], num_rows: int) -> NDArray[np.float32]:

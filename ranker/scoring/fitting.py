@@ -5,23 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+from scipy.sparse import csr_array, hstack
+
 # Of threadpoolctl, which scikit-learn depends on and re-exports.
 from sklearn.utils.parallel import ThreadpoolController
 
 from ranker.scoring.calibration import Calibration, fit_calibration
 from ranker.scoring.ctr_model import CtrModel
+from ranker.scoring.delayed_feedback import DelayedLog, fit_delay
 from ranker.scoring.design import fit_design
 from ranker.scoring.selection import Part, select_machine
 from ranker.scoring.split import complete_schema, split_rows
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from ranker.scoring.dataset import ClickLog
     from ranker.scoring.schema import FeatureSchema
     from ranker.scoring.selection import Grid, Progress, Selection
     from ranker.scoring.split import Split
+
+# The precision of the prior on what features do to rate and speed, where shares are learned.
+DELAY_PENALTY = 30.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,12 @@ class FittedModel:
     categorical: NDArray[np.int64]
     """(n, c)"""
     split: Split
+    shares: NDArray[np.float64] | None
+    """(n,), of the clicks that come, the share that has come at a row's age; None: all."""
+
+    def seen_rates(self, rows: NDArray[np.int64], ctr: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns the chances (n,) that clicks which come with `ctr` (n,) have come by now."""
+        return ctr if self.shares is None else ctr * self.shares[rows]
 
 
 def fit_model(log: ClickLog, given: FeatureSchema, seed: int, grid: Grid, report: Progress) -> FittedModel:
@@ -43,8 +55,13 @@ def fit_model(log: ClickLog, given: FeatureSchema, seed: int, grid: Grid, report
     schema = complete_schema(given, log, split.train)
     categorical = log.encode(schema)
     design = fit_design(log.numeric[split.train], schema.num_ids)
+    shares = _fit_shares(log, design.features(log.numeric, categorical), split.train, given.window)
     train, validation = (
-        Part(design.features(log.numeric[rows], categorical[rows]), log.clicks[rows])
+        Part(
+            design.features(log.numeric[rows], categorical[rows]),
+            log.clicks[rows],
+            None if shares is None else shares[rows],
+        )
         for rows in (split.train, split.validation)
     )
     # L-BFGS takes short dot products, for which waking a second thread costs more than it saves (12,000
@@ -54,5 +71,18 @@ def fit_model(log: ClickLog, given: FeatureSchema, seed: int, grid: Grid, report
         selection = select_machine(train, validation, grid, seed, report)
     model = CtrModel(design, selection.chosen.fit.machine, Calibration())
     logits = model.machine.logits(validation.features)
-    model = replace(model, calibration=fit_calibration(logits, validation.clicks))
-    return FittedModel(model, schema, selection, log, categorical, split)
+    model = replace(model, calibration=fit_calibration(logits, validation.clicks, shares=validation.shares))
+    return FittedModel(model, schema, selection, log, categorical, split, shares)
+
+
+def _fit_shares(
+    log: ClickLog, features: csr_array, train: NDArray[np.int64], window: float
+) -> NDArray[np.float64] | None:
+    """Returns of the clicks that come the share (n,) that has come at a row's age, learned from `train`."""
+    if log.ages is None or log.delays is None:
+        return None
+    ones = csr_array(np.ones((len(log.ages), 1)))
+    with_intercept = csr_array(hstack([ones, features], format="csr"))
+    part = DelayedLog(with_intercept[train], log.ages[train], log.delays[train], window)
+    fit = fit_delay(part, l2=DELAY_PENALTY / len(train))
+    return fit.completion(with_intercept, log.ages)

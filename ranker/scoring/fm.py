@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 _INITIAL_SCALE = 0.1
+_TINY = 1e-300
 _MAX_ITERATIONS = 300
 # Of the loss per row, whose differences between penalties are of the order 1e-4.
 _LOSS_TOLERANCE = 1e-9
@@ -61,10 +62,31 @@ class Fit:
     num_iterations: int
 
 
-def log_loss(logits: NDArray[np.float64], clicks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns −log P(y) of each row (n,): log(1 + eᶻ) − y z, which neither overflows nor cancels."""
+def log_loss(
+    logits: NDArray[np.float64], clicks: NDArray[np.float64], shares: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Returns −log P(y) of each row (n,): log(1 + eᶻ) − y z, which neither overflows nor cancels.
+
+    Where clicks may still come, and have come by now with chance F = `shares` (n,), a row without one has
+    1 − p F in the place of 1 − p; the constant −log F of the others is left out.
+    """
     losses: NDArray[np.float64] = np.logaddexp(0.0, logits) - clicks * logits
+    if shares is not None:
+        with np.errstate(divide="ignore"):  # −∞ where all have come
+            log_pending = np.log1p(-shares)
+        losses -= np.where(clicks > 0.0, 0.0, np.logaddexp(0.0, logits + log_pending))
     return losses
+
+
+def slopes(
+    logits: NDArray[np.float64], clicks: NDArray[np.float64], shares: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Returns ∂ log loss / ∂z of each row (n,): p − y, or where a click may still come p(1 − p)F/(1 − pF)."""
+    p = expit(logits)
+    if shares is None:
+        return np.asarray(p - clicks)
+    rest = expit(-logits)
+    return np.where(clicks > 0.0, -rest, p * shares * rest / (rest + p * (1.0 - shares) + _TINY))
 
 
 def constant_machine(
@@ -83,10 +105,14 @@ def constant_machine(
 
 
 def fit_machine(
-    features: csr_array, clicks: NDArray[np.float64], penalty: Penalty, start: FactorizationMachine
+    features: csr_array,
+    clicks: NDArray[np.float64],
+    penalty: Penalty,
+    start: FactorizationMachine,
+    shares: NDArray[np.float64] | None = None,
 ) -> Fit:
     """Minimises Σₙ log loss + ½ λ_w ‖w‖² + ½ λ_v ‖v‖² by L-BFGS from `start`; the bias is not penalised."""
-    objective = Objective(features, clicks, penalty, start.factors.shape[1])
+    objective = Objective(features, clicks, penalty, start.factors.shape[1], shares)
     result = minimize(
         objective,
         pack(start),
@@ -101,26 +127,32 @@ class Objective:
     """The penalised loss per row and its gradient, with what does not change between evaluations at hand."""
 
     def __init__(
-        self, features: csr_array, clicks: NDArray[np.float64], penalty: Penalty, num_factors: int
+        self,
+        features: csr_array,
+        clicks: NDArray[np.float64],
+        penalty: Penalty,
+        num_factors: int,
+        shares: NDArray[np.float64] | None = None,
     ) -> None:
         self._features = features
         self._transposed = features.T.tocsr()
         self._squared_transposed = features.power(2).T.tocsr()
         self._clicks = clicks
+        self._shares = shares
         self._penalty = penalty
         self._num_factors = num_factors
 
     def __call__(self, parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Returns loss / n and its gradient at b, w and v in one vector.
 
-        With g = σ(z) − y: ∂/∂w = Xᵀ g + λ_w w and ∂/∂v = Xᵀ (g ⊙ X v) − v ⊙ (X²)ᵀ g + λ_v v.
+        With g = `slopes`: ∂/∂w = Xᵀ g + λ_w w and ∂/∂v = Xᵀ (g ⊙ X v) − v ⊙ (X²)ᵀ g + λ_v v.
         """
         machine = self.unpack(parameters)
         weights, factors = machine.weights, machine.factors
         sums = self._features @ factors
         logits = machine.logits_from(self._features, sums)
-        residuals = expit(logits) - self._clicks
-        loss = log_loss(logits, self._clicks).sum()
+        residuals = slopes(logits, self._clicks, self._shares)
+        loss = log_loss(logits, self._clicks, self._shares).sum()
         loss += 0.5 * (
             self._penalty.weights * (weights**2).sum() + self._penalty.factors * (factors**2).sum()
         )

@@ -24,7 +24,7 @@ def describe_training(
     """Returns the card's details as JSON types; `before` is the test part's ctr (n,) without calibration."""
     log, test = fitted.log, fitted.split.test
     clicks = log.clicks[test]
-    after = fitted.model.predict(log.numeric[test], fitted.categorical[test])
+    after = fitted.seen_rates(test, fitted.model.predict(log.numeric[test], fitted.categorical[test]))
     chosen = fitted.selection.chosen
     return {
         "model": {
@@ -34,7 +34,8 @@ def describe_training(
         },
         "metrics": {name: asdict(estimate) for name, estimate in metrics.items()},
         "metrics_are_of": f"the test part, {len(test)} rows; 95 % bootstrap intervals; calibration error in "
-        f"{NUM_BINS} bins of equal counts",
+        f"{NUM_BINS} bins of equal counts"
+        + ("" if fitted.shares is None else "; of the clicks that have come by now"),
         "calibration": {
             "method": "Platt scaling on the validation part",
             **asdict(fitted.model.calibration),
@@ -79,6 +80,8 @@ def _describe_parts(fitted: FittedModel) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     for name, rows in fitted.split.parts().items():
         parts[name] = {"num_rows": len(rows), "num_clicks": int(log.clicks[rows].sum())}
+        if fitted.shares is not None:
+            parts[name]["share_of_clicks_that_have_come"] = float(fitted.shares[rows].mean())
         if log.time is not None:
             parts[name]["time_range"] = [str(log.time[rows].min()), str(log.time[rows].max())]
     return parts
@@ -103,6 +106,12 @@ def _notes(fitted: FittedModel, metrics: dict[str, Estimate]) -> list[str]:
         )
     if not fitted.selection.chosen.fit.converged:
         notes.append("The optimiser stopped before it met its tolerance.")
+    if fitted.shares is not None:
+        come = float(fitted.shares[fitted.split.train].mean())
+        notes.append(
+            f"Clicks may still come: of those of the training part {come:.1%} are taken to have come. "
+            "The ctr is of the clicks in the end."
+        )
     if fitted.log.num_bad_rows:
         notes.append(f"{fitted.log.num_bad_rows} bad row(s) of the data file were left out.")
     return notes

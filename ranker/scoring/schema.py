@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -108,6 +109,12 @@ class FeatureSchema:
     fields: tuple[Field, ...]
     time: str | None = None
     """The column that orders the rows; when given, later rows judge a model trained on earlier ones."""
+    age: str | None = None
+    """The column with a row's age when the log was cut; with `delay`, where clicks may still come."""
+    delay: str | None = None
+    """The column with the time from a row to its click, in the unit of `age`; empty where there is none."""
+    window: float = math.inf
+    """Clicks later than that, in the unit of `age`, do not count."""
 
     def __post_init__(self) -> None:
         if not _SCHEMA_ID.fullmatch(self.schema_id):
@@ -120,12 +127,24 @@ class FeatureSchema:
             raise InvalidInputError("fields", self.fields, "must have at least one field")
         if self.time == self.label:
             raise InvalidInputError("time", self.time, "is the label's column")
+        if (self.age is None) != (self.delay is None):
+            raise InvalidInputError(
+                "delay", self.delay, f"age is {self.age!r}: both columns are needed, or neither"
+            )
+        if not self.window > 0 or (self.age is None and self.window < math.inf):
+            raise InvalidInputError(
+                "window", self.window, "must be positive; it needs the columns age and delay"
+            )
+        if self.age is not None and len({self.label, self.age, self.delay}) < 3:
+            raise InvalidInputError("delay", self.delay, "label, age and delay must be three columns")
         names = [field.name for field in self.fields]
         for name in names:
             if names.count(name) > 1:
                 raise InvalidInputError("fields.name", name, "is used twice")
-            if name in (self.label, self.time):
-                raise InvalidInputError("fields.name", name, "the label and the time are no features")
+            if name in (self.label, self.time, self.age, self.delay):
+                raise InvalidInputError(
+                    "fields.name", name, "the label, the time, the age and the delay are no features"
+                )
 
     @cached_property
     def numeric_fields(self) -> tuple[Field, ...]:

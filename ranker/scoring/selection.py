@@ -49,6 +49,8 @@ class Part:
 
     features: csr_array
     clicks: NDArray[np.float64]
+    shares: NDArray[np.float64] | None = None
+    """(n,), of the clicks that come, the share that has come at a row's age; None: all."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,9 @@ def select_machine(train: Part, validation: Part, grid: Grid, seed: int, report:
             report(
                 len(done), grid.num_fits, f"{num_factors} factors, L2 {penalty.weights:g}/{penalty.factors:g}"
             )
-            fit = fit_machine(train.features, train.clicks, penalty, start)
-            losses = log_loss(fit.machine.logits(validation.features), validation.clicks)
+            fit = fit_machine(train.features, train.clicks, penalty, start, train.shares)
+            logits = fit.machine.logits(validation.features)
+            losses = log_loss(logits, validation.clicks, validation.shares)
             path.append(Trial(fit, penalty, losses))
             done.append(path[-1])
             if len(path) > 1 and losses.mean() > path[-2].losses.mean():

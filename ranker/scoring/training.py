@@ -75,8 +75,8 @@ def train_ctr(
     fitted = fit_model(log, given, options.seed, options.grid, report)
     test = fitted.split.test
     numeric, categorical, clicks = log.numeric[test], fitted.categorical[test], log.clicks[test]
-    ctr = fitted.model.predict(numeric, categorical)
-    before = expit(fitted.model.raw_logits(numeric, categorical))
+    ctr = fitted.seen_rates(test, fitted.model.predict(numeric, categorical))
+    before = fitted.seen_rates(test, expit(fitted.model.raw_logits(numeric, categorical)))
     metrics = evaluate(clicks, ctr, options.num_resamples, np.random.default_rng(options.seed))
     content = export_onnx(fitted.model)
     parity = check_parity(content, fitted.model, numeric, categorical)

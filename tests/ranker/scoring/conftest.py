@@ -80,7 +80,8 @@ def write_log(folder: Path, num_rows: int, base: float = -1.5, effect: float = 1
     folder.mkdir(exist_ok=True)
     parquet.write_table(pa.table(columns), folder / "log.parquet")
     time = 'time = "day"\n' if "day" in more else ""
-    (folder / "schema.toml").write_text(time + SCHEMA)
+    waits = 'age = "age"\ndelay = "delay"\n' if "age" in more else ""
+    (folder / "schema.toml").write_text(time + waits + SCHEMA)
     return LogFiles(folder / "log.parquet", folder / "schema.toml", probabilities)
 
 

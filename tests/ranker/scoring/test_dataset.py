@@ -113,6 +113,37 @@ def test_a_time_unlike_the_first_is_a_bad_row(tmp_path: Path) -> None:
         read(tmp_path, CSV.replace("2020-01-03T00:00:00Z", "yesterday"))
 
 
+WAITS = FeatureSchema("w", "buy", (Field("hour", "numeric", "context"),), age="age", delay="after")
+WAITS_CSV = "hour,buy,age,after\n1,1,7.5,2\n2,0,3,\n"
+
+
+def test_ages_and_delays_are_read_and_no_delay_is_infinite(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(WAITS_CSV)
+    log = read_click_log(tmp_path / "log.csv", WAITS)
+    assert log.ages is not None
+    assert log.delays is not None
+    assert log.ages.tolist() == [7.5, 3.0]
+    assert log.delays.tolist() == [2.0, np.inf]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("7.5", "-1", "row 1, column 'age' = '-1': must be a finite number from 0"),
+        ("7.5", "", "row 1, column 'age' = '': must be a finite number from 0"),
+        ("7.5,2", "7.5,8", "row 1, column 'after' = '8': must be from 0 to the row's age where buy is 1"),
+        ("7.5,2", "7.5,-2", "row 1, column 'after' = '-2'"),
+        ("7.5,2", "7.5,", "row 1, column 'after' = ''"),
+        ("3,\n", "3,1\n", "row 2, column 'after' = '1'.*empty where it is 0"),
+        ("3,\n", "3,soon\n", "row 2, column 'after' = 'soon'"),
+    ],
+)
+def test_a_delay_that_disagrees_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    (tmp_path / "log.csv").write_text(WAITS_CSV.replace(old, new))
+    with pytest.raises(InvalidInputError, match=message):
+        read_click_log(tmp_path / "log.csv", WAITS)
+
+
 @pytest.mark.parametrize(("old", "new", "message"), BAD)
 def test_bad_rows_are_left_out_and_counted_when_allowed(
     tmp_path: Path, old: str, new: str, message: str

@@ -45,12 +45,23 @@ def test_the_loss_by_hand_and_far_out() -> None:
     np.testing.assert_allclose(losses, [np.log(2.0), np.log(4.0), 0.0, 800.0])
 
 
+def test_the_loss_of_clicks_that_may_still_come_by_hand() -> None:
+    # p = 3/4, half of the clicks have come: no click by now has chance 1 − 3/8, and a click weighs as before.
+    logits, shares = np.full(2, np.log(3.0)), np.full(2, 0.5)
+    losses = log_loss(logits, np.array([0.0, 1.0]), shares)
+    np.testing.assert_allclose(losses, [-np.log(5 / 8), -np.log(3 / 4)])
+    far, all_come = np.array([700.0, 700.0, -800.0]), np.array([1.0, 0.5, 0.5])
+    np.testing.assert_allclose(log_loss(far, np.zeros(3), all_come), [700.0, np.log(2.0), 0.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("num_factors", [0, 3])
-def test_the_gradient_equals_finite_differences(num_factors: int) -> None:
+def test_the_gradient_equals_finite_differences(num_factors: int, late: bool) -> None:
     rng = np.random.default_rng(1)
     features = csr_array(rng.normal(size=(20, 5)) * (rng.random((20, 5)) < 0.7))
     clicks = (rng.random(20) < 0.4).astype(np.float64)
-    objective = Objective(features, clicks, Penalty(0.7, 1.9), num_factors)
+    shares = rng.random(20) if late else None
+    objective = Objective(features, clicks, Penalty(0.7, 1.9), num_factors, shares)
     at = pack(FactorizationMachine(0.3, rng.normal(size=5), rng.normal(size=(5, num_factors))))
     numeric = approx_fprime(at, lambda p: objective(p)[0], 1e-7)
     # Forward differences of a loss around 1 with curvature around 1 err by about 1e-7.

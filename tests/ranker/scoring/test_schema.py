@@ -97,3 +97,20 @@ def test_a_broken_field_is_refused(change: dict[str, Any], message: str) -> None
 def test_a_broken_schema_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         replace(SCHEMA, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"age": "age"}, "delay"),
+        ({"delay": "delay"}, "delay"),
+        ({"age": "age", "delay": "click"}, "delay"),
+        ({"age": "age", "delay": "delay", "window": 0.0}, "window"),
+        ({"window": 5.0}, "window"),
+        ({"age": "age", "delay": "hour"}, "fields.name"),
+    ],
+)
+def test_columns_of_waiting_that_do_not_fit_are_refused(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        FeatureSchema("shop", "click", (Field("hour", "numeric", "context"),), **change)
+    assert refused.value.field == field
