@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ROWS, ACTIONS, POSITIONS = 10_000, 80, 3
 SLATES, ITEMS = 1_000, 10
 COLUMN_ROWS = 2_000_000
+BLOCK = 500
 
 
 def make_arrays(rng: np.random.Generator) -> Arrays:
@@ -49,13 +50,23 @@ def dense_pass(arrays: Arrays) -> dict[str, float]:
     action, position = arrays["action"], arrays["position"]
     table = arrays["target"][0]
     weights = table[action, position] / arrays["propensity"]
-    # Σₐ π(a)·q̂(a) at each position by one product over the whole row, zero off that position: it reads the
-    # predictions as they lie in memory.
-    spread = np.einsum("aj,jl->laj", table, np.eye(POSITIONS)).reshape(POSITIONS, -1)
-    flat = arrays["predicted"].reshape(ROWS, -1)
-    expected = np.stack([flat @ row for row in spread])[position, rows]
+    expected = _expected(arrays["predicted"], table)[position, rows]
     logged = arrays["predicted"][rows, action, position]
     return values(accumulate(WeightedRows(arrays["reward"], weights, logged, expected, rows)))
+
+
+def _expected(predicted: NDArray[np.float64], table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give Σₐ π(a at l)·q̂(a at l), `(k, n)`, by products over whole rows, zero off the position.
+
+    They read the predictions as they lie in memory, and once: a block stays in the cache for all positions.
+    """
+    n, k = len(predicted), table.shape[1]
+    spread = np.einsum("aj,jl->laj", table, np.eye(k)).reshape(k, -1)
+    flat, expected = predicted.reshape(n, -1), np.empty((k, n))
+    for first in range(0, n, BLOCK):
+        for place, row in enumerate(spread):
+            np.matmul(flat[first : first + BLOCK], row, out=expected[place, first : first + BLOCK])
+    return expected
 
 
 def slate_propensities(arrays: Arrays) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

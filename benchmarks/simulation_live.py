@@ -7,7 +7,7 @@ Replay reads the log alone and predicts, with a 95 % interval, what a policy wit
 That policy then goes live on the days that follow. Its value there is the mean of the true chances of its
 clicks times their bids: without the noise of the clicks, which no prediction could know. With `--feedback`
 users tire and the click model goes on learning, so that going live changes the world that was logged. What
-the tool itself does not call answered is counted apart. The last line is JSON.
+the tool itself calls answered is counted apart, by estimator. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def judged(seed: Seed) -> dict[str, Any]:
     return {
         "live": seed.live,
         "logged": judgement.logged_value,
-        "answered": estimates["DR"].verdict is Answerability.ANSWERED,
+        "answered": {name: e.verdict is Answerability.ANSWERED for name, e in estimates.items()},
         **{name: (e.value, e.interval.low, e.interval.high) for name, e in estimates.items()},
     }
 
@@ -150,15 +150,16 @@ def _kept(folder: Path | None, case: Case) -> Seed:
 
 
 def _held(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Returns by estimator how many intervals hold the live value, of all and of those called answered."""
+    """Returns by estimator how many intervals hold the live value, of all and of those it calls answered."""
     summary = {}
     live = np.array([each["live"] for each in found])
-    answered = np.array([each["answered"] for each in found])
     for name in ESTIMATORS:
+        answered = np.array([each["answered"][name] for each in found])
         values, lows, highs = np.array([each[name] for each in found]).T
         held = (lows <= live) & (live <= highs)
         summary[name] = {
             "held": int(held.sum()),
+            "answered": int(answered.sum()),
             "held_of_answered": int(held[answered].sum()),
             "mean_error": round(float((values - live).mean()), 4),
             "mean_width": round(float((highs - lows).mean()), 4),
@@ -190,7 +191,6 @@ def main() -> None:
                 "benchmark": "simulation_live",
                 "first_seed": given.first,
                 "seeds": len(found),
-                "answered": sum(each["answered"] for each in found),
                 "sessions": given.sessions,
                 "exploration": given.exploration,
                 "feedback": given.feedback,

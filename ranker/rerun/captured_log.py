@@ -88,11 +88,7 @@ class Captured:
 
 def read_captured(log: Path, flaws: Flaws) -> Iterator[Captured]:
     """Gives every usable capture of an export, in its order; the three tables are read side by side."""
-    for name in ("decisions", "mixtures", "requests"):
-        if not _files(log, name):
-            raise NotFoundError(
-                "log", str(log / f"{name}.parquet"), "no such file: is this an `adranker export`?"
-            )
+    check_export(log)
     requests = _rows(log, "requests", ("decision_id", "record"))
     positions = groupby(_rows(log, "decisions", _POSITIONS), key=lambda row: row["decision_id"])
     capture = next(requests, None)
@@ -114,6 +110,18 @@ def read_captured(log: Path, flaws: Flaws) -> Iterator[Captured]:
         raise InvalidInputError(
             "requests.decision_id", capture["decision_id"], "has no decision, or is out of the log's order"
         )
+
+
+def check_export(log: Path) -> None:
+    """Raises NotFoundError where a log is no export with captured requests."""
+    for name in ("decisions", "mixtures", "requests"):
+        if not _files(log, name):
+            raise NotFoundError(
+                "log",
+                str(log / f"{name}.parquet"),
+                "no such file: is this an `adranker export`? To weigh the rows of another log, "
+                "give a --policy that says column, chances or frequencies_of",
+            )
 
 
 def captured_of(request: RankRequest, decision: Decision, rewards: Floats) -> Captured:

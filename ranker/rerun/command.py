@@ -54,12 +54,14 @@ def replay_command(
     ):  # fmt: skip
         if value != default:
             raise InvalidInputError(name, value, "is for policies of rows, which say column or chances")
+    from ranker.rerun.captured_log import check_export
     from ranker.rerun.judgement import judge_policies
     from ranker.rerun.policy_file import AS_LOGGED, read_policy
     from ranker.rerun.probe import probe
     from ranker.rerun.report.page import Page, write_report
     from ranker.rerun.rerun import rerun_log
 
+    check_export(log)
     policies = (AS_LOGGED, *(read_policy(path) for path in policy or ()))
     bench = _bench(policies, home or log / "home")
     names = tuple(each.name for each in policies)

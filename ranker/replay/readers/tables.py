@@ -164,7 +164,10 @@ def _csv_batches(part: Part, options: ReadOptions) -> Iterator[Piece]:
 def _open_csv(part: Part, options: ReadOptions, skip: Callable[[Any], str]) -> Iterator[pa.RecordBatch]:
     try:
         with open(part.file, "rb") as file:  # noqa: PTH123 (Arrow wants the handle)
-            header = file.readline().decode("utf-8", "replace").rstrip("\r\n").split(",")
+            first = file.readline()
+        if not first.strip():  # Arrow would end the process now and then
+            raise InvalidInputError("log", part.file, "is empty: the first line must name the columns")
+        header = first.decode("utf-8-sig", "replace").rstrip("\r\n").split(",")
         header = [name.strip('"') for name in header]
         wanted = _wanted(part, options, header)
         words = {*_REQUIRED[part.format].values(), *_OPTIONAL[part.format].values()}

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ranker.cli import app
-from ranker.errors import InvalidInputError
+from ranker.errors import InvalidInputError, NotFoundError
 from ranker.replay.policy_file import frequencies, is_row_policy, read_row_policy
 from ranker.replay.readers import read_frame
 from tests.ranker.rerun.logs import request, write_log
@@ -156,3 +156,9 @@ def test_frequencies_are_shares_of_each_position() -> None:
     columns = {"action": ["a", "b", "a", "a"], "reward": [0.0] * 4, "propensity": [0.5] * 4}
     batch = read_frame(columns | {"position": [0, 0, 0, 1]})
     assert frequencies([batch, batch]) == {"a": (2 / 3, 1.0), "b": (1 / 3, 0.0)}
+
+
+def test_rows_without_a_policy_of_rows_say_what_is_missing(tmp_path: Path) -> None:
+    log = write("csv", tmp_path / "log")
+    with pytest.raises(NotFoundError, match="a --policy that says column, chances or frequencies_of"):
+        ask("replay", str(log))

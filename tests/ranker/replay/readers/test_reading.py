@@ -270,3 +270,19 @@ def test_options_without_meaning_are_named(change: dict[str, Any], field: str) -
     with pytest.raises(InvalidInputError) as error:
         ReadOptions(**change)
     assert error.value.field == field
+
+
+def test_a_csv_of_a_spreadsheet_begins_with_a_mark_that_is_no_part_of_a_name(tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    file.write_bytes(b"\xef\xbb\xbfaction,reward,propensity\na,1,0.5\nb,0,0.25\n")
+    found = _all(file)
+    assert found.action_names == ("a", "b")
+    assert found.propensities.tolist() == [0.5, 0.25]
+
+
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_an_empty_csv_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text(content)
+    with pytest.raises(InvalidInputError, match=r"log\.csv': is empty"):
+        _all(file)
