@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint audit baseline bench-solver profile-solver fuzz-solver fuzz-rpc bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-settings bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-delayed-feedback bench-kills bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder bench-nas-search clean
+.PHONY: demo serve test lint audit baseline bench-solver profile-solver fuzz-solver fuzz-rpc bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-settings bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-delayed-feedback bench-kills bench-rolling-restart bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder bench-nas-search clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -82,6 +82,8 @@ bench-kills: .venv/dev.stamp
 	$(BIN)/adranker init --home var/serve
 	$(BIN)/python -m benchmarks.kills --home var/serve --store sqlite
 	$(BIN)/python -m benchmarks.kills --home var/serve --store postgres
+bench-rolling-restart: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.rolling_restart $(FLAGS)
 bench-simulation: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.simulation
 bench-fidelity: .venv/dev.stamp
