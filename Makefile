@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint audit baseline bench-solver profile-solver fuzz-solver fuzz-rpc bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-settings bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-delayed-feedback bench-kills bench-rolling-restart bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder bench-nas-search clean
+.PHONY: demo serve test lint audit baseline bench-solver profile-solver fuzz-solver fuzz-rpc soak bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-settings bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-warm-up bench-delayed-feedback bench-kills bench-rolling-restart bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder bench-nas-search clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -32,6 +32,9 @@ fuzz-solver: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.solver_fuzz
 fuzz-rpc: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.fuzz_rpc $(FLAGS)
+soak: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.soak --part process $(FLAGS)
+	$(BIN)/python -m benchmarks.soak --part grpc --requests 200000 $(FLAGS)
 bench-every-slate: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.solver_every_slate
 bench-creatives-stress: .venv/dev.stamp
@@ -76,6 +79,8 @@ bench-model-switch: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.model_switch
 bench-tracing: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.tracing $(FLAGS)
+bench-warm-up: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.warm_up $(FLAGS)
 bench-delayed-feedback: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.delayed_feedback
 bench-kills: .venv/dev.stamp

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from benchmarks.soak_watch import look
 from google.protobuf import empty_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
@@ -39,6 +38,7 @@ from benchmarks.decisions import SPACE
 from benchmarks.fuzz_messages import edited_bytes, edited_message
 from benchmarks.rank_home import build_home
 from benchmarks.serving import process, synthetic_requests
+from benchmarks.soak_watch import look
 from ranker.load.synthetic import RequestShape
 from ranker.serving.request_conversion import DEGRADATION_HEADER, PRIORITY_HEADER, request_to_proto
 

@@ -13,6 +13,7 @@ from ranker.scoring.card import MODEL_FILE, model_version, read_card
 from ranker.scoring.rows import assemble_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -30,6 +31,11 @@ _LOAD_ERRORS: Final = (
     runtime_errors.InvalidProtobuf,
     runtime_errors.NotImplemented,
 )
+
+
+# Candidates of a request, doubled: the first run of a size finds its buffers. Not up to the most that one may
+# have (20,000): that takes a second and 190 MB of a large model, for requests that hardly come.
+WARM_SIZES: Final = tuple(2**i for i in range(11))
 
 
 class OnnxScorer:
@@ -102,10 +108,10 @@ class OnnxScorer:
             )
         return ctr
 
-    def warm_up(self) -> None:
-        """Runs the session on rows of zeros, so that its buffers exist before the first request."""
+    def warm_up(self, sizes: Sequence[int] = WARM_SIZES) -> None:
+        """Runs the session on rows of zeros, so that its buffers exist before the first request of a size."""
         schema = self.schema
-        for num_rows in (1, 128):
+        for num_rows in sizes:
             self.score(
                 np.zeros(len(schema.context_numeric), np.float32),
                 np.zeros(len(schema.context_categorical), np.int64),

@@ -71,6 +71,15 @@ def test_a_scorer_warms_up_and_names_its_version_and_schema(scorer: Scorer, trai
     assert scorer.schema == trained.card.schema
 
 
+def test_every_size_that_a_request_may_well_have_is_warmed(
+    trained: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer, sizes = OnnxScorer.load(trained.directory), list[int]()
+    monkeypatch.setattr(OnnxScorer, "score", lambda _, *rows: sizes.append(len(rows[2])))
+    scorer.warm_up()
+    assert sizes == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+
+
 def test_both_scorers_agree(trained: TrainedModel) -> None:
     numeric, categorical = candidates(500)
     scores = [
