@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt $(shell find protos -type f)
 
-.PHONY: demo serve test lint audit baseline bench-solver profile-solver fuzz-solver fuzz-rpc soak bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-settings bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-warm-up bench-delayed-feedback bench-kills bench-rolling-restart bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder bench-nas-search clean
+.PHONY: demo serve test lint audit baseline bench-solver profile-solver fuzz-solver fuzz-rpc soak bench-every-slate bench-creatives bench-creatives-stress bench-creatives-bound bench-creatives-settings bench-creatives-new-element bench-ctr bench-attention bench-replay bench-events bench-overload bench-rank bench-decisions bench-model-switch bench-tracing bench-warm-up bench-delayed-feedback bench-kills bench-rolling-restart bench-simulation bench-fidelity bench-answerable bench-live bench-nas bench-supernet bench-nas-quality bench-ladder bench-nas-search bench-int8 clean
 
 demo: .venv/learn.stamp
 	$(BIN)/adranker demo --home var/demo --report var/demo/report.html
@@ -54,6 +54,8 @@ bench-nas: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.nas_tables --table $(DATA)/nas_bench_201/nas_bench_201.npz --docs docs
 bench-supernet: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.supernet $(FLAGS)
+bench-int8: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.int8 $(FLAGS)
 bench-ladder: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.ladder $(FLAGS)
 bench-nas-quality: .venv/dev.stamp
