@@ -52,8 +52,8 @@ class Objective:
     quantile: str = "p99"
 
     def __post_init__(self) -> None:
-        if not self.slo_seconds > 0.0:
-            raise SearchError("objective.slo_seconds", self.slo_seconds, "must be positive")
+        if not 0.0 < self.slo_seconds < np.inf:
+            raise SearchError("objective.slo_seconds", self.slo_seconds, "must be positive and finite")
         if self.quantile not in ("p50", "p99"):
             raise SearchError("objective.quantile", self.quantile, "must be 'p50' or 'p99'")
 

@@ -23,7 +23,9 @@ def search_command(
     data: Annotated[
         Path | None, typer.Argument(help="Click log, .csv or .parquet; else one drawn from a known law.")
     ] = None,
-    schema: Annotated[Path | None, typer.Option(help="TOML file of the log's columns.")] = None,
+    schema: Annotated[
+        Path | None, typer.Option(help="TOML file of the log's columns; else the log's name with .toml.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Root of the model directories.")] = Path("var/models"),
     latency: Annotated[Path, typer.Option(help="Folder of measured latencies.")] = Path("var/latency"),
     slo_ms: Annotated[float, typer.Option(help="A batch must be scored within it.")] = 1.0,
@@ -61,7 +63,7 @@ def search_command(
     with progress() as report:
         searched = search_ctr(searched_data, out, latency, options, report)
     if as_json:
-        names = ("model", "metrics", "latency", "export", "notes")
+        names = ("model", "metrics", "latency", "search", "export", "notes")
         details = {name: searched.card.details[name] for name in names}
         version = searched.card.model_version
         named = {"directory": str(searched.directory), "model_version": version}
@@ -77,9 +79,7 @@ def _search_data(data: Path | None, schema: Path | None, numbers: tuple[int, int
     rows, seed, max_bad_rows = numbers
     if data is None:
         return generate_search_data(rows, seed)
-    if schema is None:
-        raise InvalidInputError("schema", schema, "is needed to read the data")
-    return read_search_data(data, schema, seed, max_bad_rows)
+    return read_search_data(data, schema or data.with_suffix(".toml"), seed, max_bad_rows)
 
 
 def _print_table(searched: "SearchedModel") -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nas.click_data import Columns, split_columns
 from nas.generated_log import LogLaw, generate_log
+from ranker.errors import InvalidInputError
 from ranker.scoring.dataset import read_click_log
 from ranker.scoring.schema import FeatureSchema, Field
 from ranker.scoring.schema_file import read_schema
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nas.click_data import ClickData
+
+
+MIN_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,12 @@ def read_search_data(data: Path, schema: Path, seed: int, max_bad_rows: int) -> 
 
 
 def generate_search_data(num_rows: int, seed: int, law: LogLaw | None = None) -> SearchData:
-    """Draws a log from a law; its card tells the loss that no model can beat."""
+    """Draws a log from a law; its card tells the loss that no model can beat.
+
+    Raises InvalidInputError for too few rows for three parts with and without clicks.
+    """
+    if num_rows < MIN_ROWS:
+        raise InvalidInputError("rows", num_rows, f"must be at least {MIN_ROWS}")
     chosen = law or LogLaw()
     log = generate_log(chosen, num_rows, np.random.default_rng(seed))
     fields = tuple(

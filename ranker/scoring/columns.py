@@ -155,6 +155,8 @@ def _parse(source: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         # Arrow does not say which value failed: only now is it worth asking one by one.
         good = [_casts(flat.slice(row, 1), kind) for row in range(len(flat))]
+        if not any(good):  # such as times that were to be numbers: no value of that type can be cast
+            return pa.nulls(len(flat), kind)
         return _cast(pc.if_else(pa.array(good), flat, pa.scalar(None, flat.type)), kind)
 
 

@@ -74,6 +74,8 @@ def read_click_log(path: Path, schema: FeatureSchema, max_bad_rows: int = 0) -> 
     the empty string, a value like any other. More than `max_bad_rows` bad rows raise InvalidInputError naming
     file, row (from 1, header not counted), column and value; fewer are left out and counted.
     """
+    if max_bad_rows < 0:
+        raise InvalidInputError("max_bad_rows", max_bad_rows, "must not be negative")
     table = read_columns(path, _column_names(schema))
     source = str(path)
     numeric = [number_column(table[field.name], field.name) for field in schema.numeric_fields]

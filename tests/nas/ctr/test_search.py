@@ -101,6 +101,7 @@ def test_an_objective_that_no_model_meets_is_named(monkeypatch: pytest.MonkeyPat
     ("make", "said"),
     [
         (lambda: Objective(0.0), r"objective\.slo_seconds = 0\.0"),
+        (lambda: Objective(float("inf")), r"objective\.slo_seconds = inf"),
         (lambda: Objective(1.0, "p90"), r"objective\.quantile = 'p90'"),
         (lambda: Budget(num_trials=0), r"budget\.num_trials = 0"),
         (lambda: Budget(num_candidates=0), r"budget\.num_candidates = 0"),

@@ -25,7 +25,7 @@ from ranker.architecture_search.command import search_command
 from ranker.architecture_search.search_ctr import SearchOptions, search_ctr
 from ranker.architecture_search.search_data import generate_search_data, read_search_data
 from ranker.architecture_search.searched_ladder import choose_rungs
-from ranker.errors import InvalidInputError
+from ranker.errors import InvalidInputError, NotFoundError
 from ranker.home import Home
 from ranker.scoring.ladder_file import read_ladder
 from ranker.scoring.metrics import log_loss
@@ -145,28 +145,29 @@ def test_the_command_prints_one_line_of_json(tmp_path: Path) -> None:
     search_ctr(read_search_data(data, schema, 0, 0), tmp_path / "models", tmp_path / "latency", OPTIONS)
     small = {"slo-ms": 3.6e6, "batch": 10, "models": 20, "trials": 5, "candidates": 1, "epochs": 1}
     options = [part for name, value in small.items() for part in (f"--{name}", str(value))]
-    result = CliRunner().invoke(
-        command(), [str(data), "--schema", str(schema), *places, *options, "--json"], catch_exceptions=False
-    )
+    schema.rename(data.with_suffix(".toml"))  # where it is looked for
+    result = CliRunner().invoke(command(), [str(data), *places, *options, "--json"], catch_exceptions=False)
     (line,) = result.stdout.splitlines()
     told = json.loads(line)
     assert OnnxScorer.load(Path(told["directory"])).version == told["model_version"]
     assert told["latency"]["objective_seconds"] == 3600.0
     assert told["metrics"].keys() >= {"log_loss", "auc"}
+    assert told["search"]["candidates"][0]["genotype"] == told["model"]["genotype"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--quantile", "0.9"], r"quantile = 0\.9: must be 0\.5 or 0\.99"),
-        (["log.csv"], "schema = None: is needed to read the data"),
+        (["log.csv"], r"schema = 'log\.toml': no such file"),
+        (["--rows", "20"], "rows = 20: must be at least 500"),
         (["--batch", "0"], "batch = 0: must be at least 1"),
         (["--models", "0"], "num_models = 0: must be at least 1"),
         (["--seed", "-1"], "seed = -1: must not be negative"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: list[str], said: str) -> None:
-    with pytest.raises(InvalidInputError, match=said):
+    with pytest.raises((InvalidInputError, NotFoundError), match=said):
         CliRunner().invoke(command(), arguments, catch_exceptions=False)
 
 

@@ -108,6 +108,22 @@ def test_the_first_bad_row_is_named_when_several_columns_have_some(tmp_path: Pat
         read(tmp_path, CSV.replace(",2,0,x", ",2,x,x").replace("1e3", "x"))
 
 
+def test_a_column_of_a_type_that_is_no_number_names_its_first_value(tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    hours = pa.array(["2020-01-01", "2020-01-02"]).cast(pa.timestamp("us"))
+    parquet.write_table(pa.table({"hour": hours, "click": [1, 0]}), path)
+    schema = FeatureSchema("s", "click", (Field("hour", "numeric", "context"),))
+    with pytest.raises(
+        InvalidInputError, match=r"row 1, column 'hour' = .*2020.*: must be a finite number; 2"
+    ):
+        read_click_log(path, schema)
+
+
+def test_a_negative_number_of_bad_rows_cannot_be_allowed(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="max_bad_rows = -1: must not be negative"):
+        read(tmp_path, CSV, max_bad_rows=-1)
+
+
 def test_a_time_unlike_the_first_is_a_bad_row(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="row 3, column 'at' = 'yesterday'"):
         read(tmp_path, CSV.replace("2020-01-03T00:00:00Z", "yesterday"))
