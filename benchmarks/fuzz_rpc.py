@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 200.0
 # The health service of gRPC's package answers all others of its methods.
 NOT_THERE = "/grpc.health.v1.Health/List"
 TYPED = {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "RESOURCE_EXHAUSTED"}
