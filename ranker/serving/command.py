@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+SIGNAL_SECONDS = 0.5
+
 
 def serve_command(
     home: Annotated[Path | None, typer.Option(help="Directory made by `adranker init`.")] = None,
@@ -87,7 +89,10 @@ def serve_command(
     addresses = {"address": server.address, "metrics_address": server.metrics_address}
     typer.echo(json.dumps(addresses))
     sys.stdout.flush()
-    stop.wait()
+    # Python runs a handler in the main thread alone, and a wait without end does not wake for a signal that
+    # the kernel gave to another thread.
+    while not stop.wait(SIGNAL_SECONDS):
+        pass
     server.close()
     if learner is not None:
         learner.close()
