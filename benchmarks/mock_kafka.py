@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -38,6 +39,8 @@ class MockKafka:
     def frozen(self) -> Iterator[None]:
         """Lets no call be answered meanwhile; those under way wait."""
         self._process.send_signal(signal.SIGSTOP)
+        # The signal is only sent: a call that follows at once could still be answered.
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
         try:
             yield
         finally:
