@@ -64,7 +64,11 @@ class Traffic:
                 f"must divide sessions_per_day ({self.sessions_per_day}): no batch spans two days",
             )
         if self.sessions % self.batch_sessions:
-            raise InvalidInputError("traffic.sessions", self.sessions, "must be a multiple of batch_sessions")
+            raise InvalidInputError(
+                "traffic.sessions",
+                self.sessions,
+                f"must be a multiple of batch_sessions, {self.batch_sessions}",
+            )
 
     @property
     def num_batches(self) -> int:
