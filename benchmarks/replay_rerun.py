@@ -14,6 +14,7 @@ from ranker.rerun.captured_log import captured_of
 from ranker.rerun.chunk import Bench, rerun_chunk
 from ranker.rerun.policy_file import AS_LOGGED, RerunPolicy
 from ranker.rerun.rerun import CHUNK
+from ranker.serving.collector import keep_collector_off_the_heap
 from ranker.simulation.parameters import read_parameters
 from ranker.simulation.policy import PipelinePolicy
 from ranker.simulation.scenario import LivePolicy, read_scenario
@@ -32,6 +33,7 @@ LOGGED = PipelineSettings(exploration_ratio=0.1, draw_key=KEY)
 def rerun(rounds: int, step: Callable[[str], None]) -> dict[str, Any]:
     """Return slates a second of processor time, a figure each round: solved only, and rerun and judged."""
     captures, snapshot = _captures()
+    keep_collector_off_the_heap()  # as the command does
     requests = [each.request for each in captures]
     policies = AS_LOGGED, RerunPolicy("half new brands", limits={"new brands": 0.5})
     solved: list[float] = []

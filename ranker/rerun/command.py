@@ -60,12 +60,14 @@ def replay_command(
     from ranker.rerun.probe import probe
     from ranker.rerun.report.page import Page, write_report
     from ranker.rerun.rerun import rerun_log
+    from ranker.serving.collector import keep_collector_off_the_heap
 
     check_export(log)
     policies = (AS_LOGGED, *(read_policy(path) for path in policy or ()))
     bench = _bench(policies, home or log / "home")
     names = tuple(each.name for each in policies)
     with _progress("captured requests") as show:
+        keep_collector_off_the_heap()
         rerun = rerun_log(log, bench, out, show)
     with _progress("limits and attention") as show:
         probed = probe(log, rerun.columns, names, bench.snapshots[0], show)
