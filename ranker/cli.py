@@ -3,7 +3,6 @@
 # Typer reads the annotations at run time, so its types must be real imports here.
 import json
 import os
-import signal
 import sys
 import threading
 from enum import StrEnum
@@ -27,6 +26,7 @@ from ranker.rollout_command import models_app
 from ranker.scoring.command import train_ctr_command
 from ranker.serving.command import serve_command
 from ranker.serving.consume_command import consume_command
+from ranker.serving.stopping import stop_at_signals
 from ranker.simulation.command import simulate_command
 
 if TYPE_CHECKING:
@@ -123,9 +123,7 @@ def learn_command(
     from ranker.serving.log_lines import LogFormat, LogLevel, log_to_stderr
 
     log_to_stderr(_one_of(LogFormat, "log_format", log_format), LogLevel.INFO)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_at_signals()
     if parent is not None:
         _stop_with_parent(parent, stop)
 

@@ -150,8 +150,8 @@ class _DelayLoss:
         self._spent_in_window = _time_in_pieces(starts, np.array([end]))[0]
         self._piece = np.searchsorted(starts, until, side="right") - 1
         self._num_seen = np.bincount(self._piece[self._seen], minlength=len(starts)).astype(np.float64)
-        self._penalty = np.zeros(2 * log.features.shape[1] + len(starts) - 1)
         m = log.features.shape[1]
+        self._penalty = np.zeros(2 * m + len(starts) - 1)
         self._penalty[1:m] = self._penalty[m + 1 : 2 * m] = l2
 
     def __call__(self, parameters: Floats) -> tuple[float, Floats]:

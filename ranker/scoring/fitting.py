@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ranker.scoring.dataset import ClickLog
+    from ranker.scoring.design import Design
     from ranker.scoring.schema import FeatureSchema
     from ranker.scoring.selection import Grid, Progress, Selection
     from ranker.scoring.split import Split
@@ -55,7 +56,7 @@ def fit_model(log: ClickLog, given: FeatureSchema, seed: int, grid: Grid, report
     schema = complete_schema(given, log, split.train)
     categorical = log.encode(schema)
     design = fit_design(log.numeric[split.train], schema.num_ids)
-    shares = _fit_shares(log, design.features(log.numeric, categorical), split.train, given.window)
+    shares = _fit_shares(log, design, categorical, split.train, given.window)
     train, validation = (
         Part(
             design.features(log.numeric[rows], categorical[rows]),
@@ -76,12 +77,17 @@ def fit_model(log: ClickLog, given: FeatureSchema, seed: int, grid: Grid, report
 
 
 def _fit_shares(
-    log: ClickLog, features: csr_array, train: NDArray[np.int64], window: float
+    log: ClickLog,
+    design: Design,
+    categorical: NDArray[np.int64],
+    train: NDArray[np.int64],
+    window: float,
 ) -> NDArray[np.float64] | None:
     """Returns of the clicks that come the share (n,) that has come at a row's age, learned from `train`."""
     if log.ages is None or log.delays is None:
         return None
     ones = csr_array(np.ones((len(log.ages), 1)))
+    features = design.features(log.numeric, categorical)
     with_intercept = csr_array(hstack([ones, features], format="csr"))
     part = DelayedLog(with_intercept[train], log.ages[train], log.delays[train], window)
     fit = fit_delay(part, l2=DELAY_PENALTY / len(train))

@@ -2,15 +2,13 @@
 
 # Typer reads the annotations at run time, so its types must be real imports here.
 import json
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-SIGNAL_SECONDS = 0.5
+from ranker.serving.stopping import await_stop, stop_at_signals
 
 
 def serve_command(
@@ -77,9 +75,7 @@ def serve_command(
         bus_url=bus_url,
     )
     log_to_stderr(LogFormat(settings.log_format), LogLevel(settings.log_level))
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_at_signals()
     server = Server(settings)
     server.start()
     home_of_learner = Home(settings.home, settings.events_url)
@@ -89,10 +85,7 @@ def serve_command(
     addresses = {"address": server.address, "metrics_address": server.metrics_address}
     typer.echo(json.dumps(addresses))
     sys.stdout.flush()
-    # Python runs a handler in the main thread alone, and a wait without end does not wake for a signal that
-    # the kernel gave to another thread.
-    while not stop.wait(SIGNAL_SECONDS):
-        pass
+    await_stop(stop)
     server.close()
     if learner is not None:
         learner.close()

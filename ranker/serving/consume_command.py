@@ -2,9 +2,7 @@
 
 # Typer reads the annotations at run time, so its types must be real imports here.
 import json
-import signal
 import sys
-import threading
 from collections import Counter
 from contextlib import ExitStack
 from functools import partial
@@ -12,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ranker.serving.stopping import stop_at_signals
 
 if TYPE_CHECKING:
     from ranker.events.store import EventStore
@@ -55,9 +55,7 @@ def consume_command(
     log_to_stderr(LogFormat(settings.log_format), LogLevel(settings.log_level))
     if not settings.bus_url:
         raise InvalidInputError("bus_url", settings.bus_url, "give --bus-url or set ADRANKER_BUS_URL")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_at_signals()
     bus, place = bus_of(settings), Home(settings.home, settings.events_url)
     place.check()
     counts: Counter[str] = Counter()
