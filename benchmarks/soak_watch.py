@@ -46,8 +46,10 @@ class Sample:
 
 def children(process_id: int) -> list[int]:
     """Returns the child processes that live."""
-    tasks = Path(f"/proc/{process_id}/task").glob("*/children")
-    found = [int(word) for task in tasks for word in task.read_text().split()]
+    found: list[int] = []
+    for task in Path(f"/proc/{process_id}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has ended since it was listed
+            found += [int(word) for word in task.read_text().split()]
     return [child for child in found if look(child)[0]]  # one that has ended holds no memory
 
 
@@ -84,9 +86,12 @@ class Watch(threading.Thread):
                         file.write(json.dumps(asdict(sample)) + "\n")
 
     def stop(self) -> None:
-        """Ends it."""
+        """Ends it; raises RuntimeError where it had ended by itself, and the last samples are missing."""
+        alive = self.is_alive()
         self._stopped.set()
         self.join()
+        if not alive:
+            raise RuntimeError("the watch ended before what it watched")
 
 
 def read_samples(file: Path) -> list[Sample]:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.soak_watch import MIN_SAMPLES, Sample, Watch, look, read_samples, verdict, verdicts
+from benchmarks.soak_watch import MIN_SAMPLES, Sample, Watch, children, look, read_samples, verdict, verdicts
 
 
 def samples(slope: float, process_id: int = 1, start: int = 0, level: float = 1e8) -> list[Sample]:
@@ -79,3 +83,24 @@ def test_a_watch_notes_what_the_kernel_says(tmp_path):
     assert sample.resident_bytes == pytest.approx(look(os.getpid())[0], rel=0.5)
     assert sample.threads >= 2
     assert set(verdicts([sample])) == {"server"}
+
+
+def test_children_are_found_although_a_thread_has_just_ended(monkeypatch):
+    listed = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda path, name: [path / "0/children", *listed(path, name)])
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert child.pid in children(os.getpid())
+        child.kill()
+
+
+def test_a_watch_that_has_failed_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+
+    def fail() -> dict[str, int]:
+        raise OSError("cannot look")
+
+    watch = Watch(tmp_path / "samples.jsonl", fail, tmp_path, lambda: 0)
+    watch.start()
+    watch.join(60)
+    with pytest.raises(RuntimeError, match="ended before"):
+        watch.stop()
