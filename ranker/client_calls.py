@@ -42,6 +42,8 @@ ERRORS: dict[grpc.StatusCode, type[RankerError]] = {
 # What gRPC itself answers, before or without our code.
 WITHOUT_DETAILS: dict[grpc.StatusCode, tuple[type[RankerError], str]] = {
     grpc.StatusCode.UNAVAILABLE: (StateError, "cannot be reached: try again, or another one"),
+    # A closing server cuts so what it has read and not begun; nobody else cancels a call that is waited for.
+    grpc.StatusCode.CANCELLED: (StateError, "closed before it answered: try again, or another one"),
     grpc.StatusCode.RESOURCE_EXHAUSTED: (OverloadedError, "has no room for the call: try again later"),
 }
 # Each call goes to the next address that can be reached.
@@ -60,7 +62,7 @@ SERVICE_CONFIG = {
                 "initialBackoff": "0.02s",
                 "maxBackoff": "0.5s",
                 "backoffMultiplier": 3,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],

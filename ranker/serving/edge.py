@@ -80,7 +80,8 @@ class EdgeInterceptor(grpc.ServerInterceptor):
     def drain(self) -> None:
         """Turns new calls away with UNAVAILABLE, which clients may safely send elsewhere.
 
-        gRPC's own shutdown would cut calls that it has read but not yet handed over, as CANCELLED.
+        gRPC's own shutdown cuts calls that it has read but not yet handed over, as CANCELLED: the fewer of
+        them are left by then, the fewer must be made again.
         """
         self._draining.set()
 
