@@ -233,8 +233,11 @@ def creatives_of(
     asked = [spaces[int(slate[j])] for j in places]
     chosen = selector.select_many(asked, context, draw, [floors[j] for j in places])
     by_position: list[Creative | None] = [None] * len(slate)
+    # Ads for which the selector gives the very same selection share a creative.
+    composed = {id(selection): selection for selection in chosen}
+    creatives = {key: _creative(selection) for key, selection in composed.items()}
     for j, selection in zip(places, chosen, strict=True):
-        by_position[j] = _creative(selection)
+        by_position[j] = creatives[id(selection)]
     return Creatives(tuple(by_position), selector.version)
 
 

@@ -10,7 +10,7 @@ from ranker.serving.request_conversion import RELATION_TO_PROTO, RELATIONS
 from ranker.slate import ConstraintReport, Creative, ShownAd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ranker.slate import Decision
 
@@ -42,7 +42,7 @@ def answer_to_proto(decision: Decision, stage_seconds: Mapping[str, float]) -> r
     """Writes the response: a function of the kept decision, so that a retry reads the same."""
     return ranker_pb2.RankResponse(
         decision_id=decision.decision_id,
-        slate=[_shown_to_proto(ad) for ad in decision.shown],
+        slate=_slate_to_proto(decision.shown),
         slate_propensity=decision.slate_propensity,
         expected_objective=decision.expected_objective,
         objective_bound=decision.objective_bound,
@@ -61,15 +61,23 @@ def answer_to_proto(decision: Decision, stage_seconds: Mapping[str, float]) -> r
     )
 
 
-def _shown_to_proto(ad: ShownAd) -> ranker_pb2.ShownAd:
-    return ranker_pb2.ShownAd(
-        candidate_id=ad.candidate_id,
-        ctr=ad.ctr,
-        value=ad.value,
-        attention=ad.attention,
-        propensity=ad.propensity,
-        creative=None if ad.creative is None else _creative_to_proto(ad.creative),
-    )
+def _slate_to_proto(shown: Sequence[ShownAd]) -> list[ranker_pb2.ShownAd]:
+    # Most ads of a slate share the draw's best creative: it is written once, and copied.
+    creatives = {id(ad.creative): ad.creative for ad in shown}
+    written = {
+        key: None if creative is None else _creative_to_proto(creative) for key, creative in creatives.items()
+    }
+    return [
+        ranker_pb2.ShownAd(
+            candidate_id=ad.candidate_id,
+            ctr=ad.ctr,
+            value=ad.value,
+            attention=ad.attention,
+            propensity=ad.propensity,
+            creative=written[id(ad.creative)],
+        )
+        for ad in shown
+    ]
 
 
 def _creative_to_proto(creative: Creative) -> ranker_pb2.Creative:

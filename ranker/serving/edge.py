@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial, update_wrapper
+from functools import cache, partial, update_wrapper
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
@@ -211,7 +211,7 @@ class EdgeInterceptor(grpc.ServerInterceptor):
 
     def _wrap(self, behavior: Any, method: str, decode: Callable[[Any], Any]) -> Any:
         name = method.rpartition("/")[2]
-        calls, inflight = self._metrics.calls, self._metrics.inflight
+        counted, inflight = cache(partial(self._metrics.calls.labels, name)), self._metrics.inflight
         latency, tracing = self._metrics.latency.labels(name), self._tracing
 
         def call(raw: Any, context: grpc.ServicerContext) -> Any:
@@ -231,7 +231,7 @@ class EdgeInterceptor(grpc.ServerInterceptor):
             finally:
                 inflight.dec()
                 latency.observe(time.perf_counter() - started)
-                calls.labels(name, code).inc()
+                counted(code).inc()
                 if trace is not None:
                     trace.end(code)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import fields
+from functools import cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -119,6 +120,10 @@ class Metrics:
         self.learner_up = Gauge(
             "adranker_learner_up", "1 while the server's own learner process runs.", registry=r
         )
+        # Of each answer; prometheus_client would look for the child under a lock, by its labels as text.
+        self._stage_child = cache(self.stage.labels)
+        self._status_child = cache(self.solver_status.labels)
+        self._model_child = cache(self.model_answers.labels)
 
     def watch(self, store: EventStore) -> None:
         """Adds the event store's counts to every scrape."""
@@ -127,12 +132,12 @@ class Metrics:
     def observe(self, decision: Decision, stage_seconds: Mapping[str, float]) -> None:
         """Counts one answered request."""
         for stage, seconds in stage_seconds.items():
-            self.stage.labels(stage).observe(seconds)
+            self._stage_child(stage).observe(seconds)
         self.solver_steps.observe(decision.solver_steps)
         gap = decision.objective_bound - decision.expected_objective
         self.solver_gap.observe(gap / max(abs(decision.objective_bound), 1e-300))
-        self.solver_status.labels(decision.solver_status).inc()
-        self.model_answers.labels(decision.model_version or "none").inc()
+        self._status_child(decision.solver_status).inc()
+        self._model_child(decision.model_version or "none").inc()
         if decision.degradation:
             self.degraded.labels(decision.degradation).inc()
         self.positions.inc(len(decision.shown))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -39,6 +40,8 @@ RELATIONS = {
     ranker_pb2.RELATION_AT_MOST: Relation.AT_MOST,
     ranker_pb2.RELATION_AT_LEAST: Relation.AT_LEAST,
 }
+# Callers ask for the same limits again and again: so many are read once.
+KNOWN_CONSTRAINTS = 1024
 BASES = {
     ranker_pb2.BASIS_UNSPECIFIED: Basis.ABSOLUTE,
     ranker_pb2.BASIS_ABSOLUTE: Basis.ABSOLUTE,
@@ -57,7 +60,7 @@ BASIS_TO_PROTO = {basis: number for number, basis in BASES.items()}
 
 def request_from_proto(message: ranker_pb2.RankRequest) -> RankRequest:
     """Returns the request, or raises InvalidInputError naming the field that is wrong."""
-    constraints = tuple(_constraint(i, c) for i, c in enumerate(message.constraints))
+    constraints = tuple([_constraint(i, c.SerializeToString()) for i, c in enumerate(message.constraints)])
     return RankRequest(
         request_id=message.request_id or uuid.uuid4().hex,
         schema_id=message.schema_id,
@@ -132,8 +135,9 @@ def _mode(message: ranker_pb2.Mode) -> Mode:
     return Mode(message.no_exploration, message.no_log, message.no_default_reward, degradation)
 
 
-def _constraint(index: int, message: ranker_pb2.Constraint) -> Constraint:
-    where = f"constraints[{index}]"
+@lru_cache(KNOWN_CONSTRAINTS)
+def _constraint(index: int, raw: bytes) -> Constraint:
+    message, where = ranker_pb2.Constraint.FromString(raw), f"constraints[{index}]"
     if message.relation not in RELATIONS:
         raise InvalidInputError(f"{where}.relation", message.relation, "must be AT_MOST (1) or AT_LEAST (2)")
     if message.basis not in BASES:
@@ -174,6 +178,8 @@ def _constraint_weights(
         raise InvalidInputError(
             "constraint_weights.weights.num_rows", len(weights), f"names are {len(names)}"
         )
+    if names == [c.name for c in constraints]:
+        return weights.astype(np.float64)
     known = {c.name for c in constraints}
     row = {name: i for i, name in enumerate(names)}
     for i, name in enumerate(names):
