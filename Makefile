@@ -89,6 +89,7 @@ bench-kills: .venv/dev.stamp
 	$(BIN)/adranker init --home var/serve
 	$(BIN)/python -m benchmarks.kills --home var/serve --store sqlite
 	$(BIN)/python -m benchmarks.kills --home var/serve --store postgres
+	$(BIN)/python -m benchmarks.kills --home var/serve --store sqlite --bus --mean-seconds 4
 bench-rolling-restart: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.rolling_restart $(FLAGS)
 bench-simulation: .venv/dev.stamp

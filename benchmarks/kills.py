@@ -1,12 +1,15 @@
 """Does anything acknowledged get lost, counted twice or learned otherwise when processes are killed?
 
     python -m benchmarks.kills --home var/serve --store postgres --kills 50
+    python -m benchmarks.kills --home var/serve --store sqlite --bus --mean-seconds 4
 
 A server, a learner and, with `--store postgres`, PostgreSQL get SIGKILL at random moments, mostly one,
-now and then all at once, while callers rank and report without a pause, each call again under its id until it
-is answered. Whatever is killed is started again at once. At the end everything answered must be in the store,
-once; the store's counters must equal its rows; the posterior must equal that of one undisturbed run over the
-same events in the same batches. The last line is JSON; the exit code is 1 where one of these does not hold.
+now and then all at once, while callers rank and report without a pause, each call again under its id until
+it is answered. With `--bus` Kafka (librdkafka's mock broker) stands between server and store, and the
+consumer is killed too. Whatever is killed is started again at once. At the end everything answered must be in
+the store, once; the store's counters must equal its rows; the posterior must equal that of one undisturbed
+run over the same events in the same batches. The last line is JSON; the exit code is 1 where
+one of these does not hold.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from bandit import snapshot
 from benchmarks.decisions import SPACE, first_schema, write_catalogue
 from benchmarks.kills_check import Lineage, judged
 from benchmarks.kills_processes import Caller, Supervised, SupervisedDatabase, together
+from benchmarks.mock_kafka import MockKafka
 from benchmarks.postgres_cluster import PostgresCluster, find_binaries
 from ranker.events.postgres import migrate
 from ranker.events.reader import EventReader
@@ -67,6 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--home", type=Path, default=Path("var/serve"))
     parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
+    parser.add_argument("--bus", action="store_true", help="Kafka between the server and the store")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--mean-seconds", type=float, default=1.0, help="of load before a kill")
     parser.add_argument("--seed", type=int, default=0)
@@ -100,25 +105,17 @@ def disturbed(
     """Runs the load and the kills, lets everything settle, and judges what is left."""
     rng = np.random.default_rng(options.seed)
     port = free_port()
-    environment = {"ADRANKER_EVENTS_URL": home.events_url or "", "ADRANKER_RELOAD_SECONDS": "0.5"}
-    serve = ["serve", "--home", str(home.root), "--port", str(port), "--metrics-port", "0"]
-    server = Supervised(
-        [*serve, "--window-seconds", str(WINDOW_SECONDS)], environment, scratch / "server.log"
-    )
-    # Without what is pending a posterior depends on nothing but the rewards, so that it can be learned again.
-    learn = ["learn", "--home", str(home.root), "--batch-size", "200", "--max-wait-seconds", "0.5"]
-    learn.append("--no-weigh-pending")
-    learner = Supervised(learn, environment, scratch / "learner.log")
+    processes = started_processes(home, options, scratch, running, port)
     lineage = Lineage(home.posteriors)
     make = maker(home)
     callers = [
         Caller(f"c{i}", f"127.0.0.1:{port}", make, np.random.default_rng((options.seed, i)))
         for i in range(NUM_CALLERS)
     ]
-    parts: tuple[Running, ...] = (server, learner, lineage, *callers)
+    parts: tuple[Running, ...] = (*processes.values(), lineage, *callers)
     for each in parts:
         running.callback(each.close)
-    victims: dict[str, Victim] = {"server": server, "learner": learner}
+    victims: dict[str, Victim] = dict(processes)
     if database is not None:
         victims["postgres"] = database
     started = time.monotonic()
@@ -129,22 +126,56 @@ def disturbed(
     wait_for_answers(callers)
     for caller in callers:
         caller.close()
+    if options.bus:
+        drain(processes["consumer"])
     wait_for(lambda: settled(home), "not everything is learned")
-    learner.close()
-    server.close()
+    for process in processes.values():
+        process.close()
     lineage.close()
     seen = together(callers)
     verdict = judged(home, seen, lineage, scratch)
     return {
         "store": options.store,
+        "bus": options.bus,
         "kills": dict(killed),
         "seconds": round(time.monotonic() - started, 1),
         "acknowledged_decisions": len(seen.answers),
         "acknowledged_outcomes": len(seen.outcomes),
         "failed_calls": seen.num_failed_calls,
+        # A lease of ten seconds stands between a killed consumer and the next: not each kill meets a reader.
+        "consumers_that_read": (scratch / "consumer.log").read_text().count('"reads"') if options.bus else 0,
         **asdict(verdict),
         "holds": verdict.holds,
     }
+
+
+def started_processes(
+    home: Home, options: argparse.Namespace, scratch: Path, running: ExitStack, port: int
+) -> dict[str, Supervised]:
+    """Starts what can be killed, but for the database."""
+    environment = {"ADRANKER_EVENTS_URL": home.events_url or "", "ADRANKER_RELOAD_SECONDS": "0.5"}
+    environment |= {"ADRANKER_METRICS_PORT": "0", "ADRANKER_WINDOW_SECONDS": str(WINDOW_SECONDS)}
+    processes: dict[str, Supervised] = {}
+    if options.bus:
+        kafka = MockKafka()
+        running.callback(kafka.close)
+        environment["ADRANKER_BUS_URL"] = kafka.url("events")
+        consume = ["consume", "--home", str(home.root)]
+        processes["consumer"] = Supervised(consume, environment, scratch / "consumer.log")
+    serve = ["serve", "--home", str(home.root), "--port", str(port)]
+    processes["server"] = Supervised(serve, environment, scratch / "server.log")
+    # Without what is pending a posterior depends on nothing but the rewards, so that it can be learned again.
+    learn = ["learn", "--home", str(home.root), "--batch-size", "200", "--max-wait-seconds", "0.5"]
+    learn.append("--no-weigh-pending")
+    processes["learner"] = Supervised(learn, environment, scratch / "learner.log")
+    return processes
+
+
+def drain(consumer: Supervised) -> None:
+    """Has all stored that was published, and the consumer go on, which closes the windows."""
+    consumer.pause()
+    consumer.run_once("--until-end")
+    consumer.resume()
 
 
 def kill_at_random(

@@ -103,10 +103,10 @@ def judged(home: Home, seen: Acknowledged, lineage: Lineage, scratch: Path) -> V
         kept = {name: reader.find_decision(name) for name in seen.answers}
         counts = reader.counts()
     export_parquet(home.event_location, scratch / "export")
-    stored = Counter(parquet.read_table(scratch / "export" / "outcomes.parquet")["event_id"].to_pylist())
+    stored = Counter(parquet.read_table(scratch / "export" / "outcomes")["event_id"].to_pylist())
     positions = Counter((each.decision.decision_id, each.position) for each in rewards)
     num_expired = sum(each.expired for each in rewards)
-    num_decisions = parquet.read_metadata(scratch / "export" / "mixtures.parquet").num_rows
+    num_decisions = parquet.read_table(scratch / "export" / "mixtures", columns=["decision_id"]).num_rows
     lost = [
         name
         for name, decision in kept.items()

@@ -39,9 +39,7 @@ class Supervised:
         self._environment = {**os.environ, **environment}
         self._log = log.open("a")
         self._closing = threading.Event()
-        self._process = self._started()
-        self._watcher = threading.Thread(target=self._watch)
-        self._watcher.start()
+        self.resume()
 
     def kill(self) -> None:
         """Sends SIGKILL."""
@@ -49,11 +47,26 @@ class Supervised:
 
     def close(self) -> None:
         """Ends it for good, as an operator does."""
+        self.pause()
+        self._log.close()
+
+    def pause(self) -> None:
+        """Ends it until `resume`."""
         self._closing.set()
         self._watcher.join()
         self._process.terminate()
         self._process.wait()
-        self._log.close()
+
+    def resume(self) -> None:
+        """Starts it again."""
+        self._closing.clear()
+        self._process = self._started()
+        self._watcher = threading.Thread(target=self._watch)
+        self._watcher.start()
+
+    def run_once(self, *more: str) -> None:
+        """Runs the command to its end with more arguments, while it is paused."""
+        subprocess.run([*self._command, *more], env=self._environment, stdout=self._log, check=True)  # noqa: S603
 
     def _started(self) -> subprocess.Popen[str]:
         return subprocess.Popen(  # noqa: S603 (our own program)

@@ -156,18 +156,52 @@ def _stop_with_parent(parent: int, stop: threading.Event) -> None:
 @app.command("export")
 def export_command(
     out: Annotated[Path, typer.Argument(help="Directory for the Parquet files.")],
+    created_from: Annotated[
+        str, typer.Option("--from", help="Whole hour, e.g. 2026-11-24T15:00Z: decisions from then on.")
+    ] = "",
+    created_before: Annotated[str, typer.Option("--before", help="Whole hour: decisions before it.")] = "",
     home: HomeOption = Path("var/serve"),
     events_url: EventsUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Write decisions and outcomes as Parquet; the server may go on meanwhile."""
+    """Write decisions and outcomes as Parquet, by the hour; the server may go on meanwhile."""
     from dataclasses import asdict
 
     from ranker.events.export import export_parquet
     from ranker.home import Home
 
-    summary = asdict(export_parquet(Home(home, events_url).event_location, out))
+    summary = asdict(
+        export_parquet(
+            Home(home, events_url).event_location,
+            out,
+            created_from=_time("from", created_from) if created_from else float("-inf"),
+            created_before=_time("before", created_before) if created_before else float("inf"),
+        )
+    )
     typer.echo(json.dumps(summary, default=str) if as_json else f"{out}: {summary}")
+
+
+def _time(name: str, text: str) -> float:
+    """Reads a time; without a zone it is UTC."""
+    from datetime import UTC, datetime
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInputError(name, text, "must be a time like 2026-11-24T15:00Z") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+@events_app.command("partition")
+def partition_command(
+    export: Annotated[Path, typer.Argument(help="An export with one file a table, of an earlier release.")],
+    as_json: Json = False,
+) -> None:
+    """Lay an export of an earlier release by the hour, in place."""
+    from ranker.events.export_upgrade import partition_export
+
+    rows = partition_export(export)
+    typer.echo(json.dumps(rows) if as_json else f"{export}: {rows}")
 
 
 @events_app.command("migrate")

@@ -66,16 +66,16 @@ def read_log(path: Path, by: tuple[str, ...] = ()) -> tuple[ClickLog, int]:
 
 
 def _read_table(path: Path) -> pa.Table:
-    if not path.is_file():
+    if not path.exists():
         raise InvalidInputError("log", str(path), "does not exist")
     try:
-        if path.suffix == ".parquet":
+        if path.suffix == ".parquet" or path.is_dir():
             return pyarrow.parquet.read_table(path)
         if path.suffix == ".csv":
             return pyarrow.csv.read_csv(path)
     except pa.ArrowInvalid as error:
         raise InvalidInputError("log", str(path), f"cannot be read: {error}") from None
-    raise InvalidInputError("log", str(path), "must end in .csv or .parquet")
+    raise InvalidInputError("log", str(path), "must end in .csv or .parquet, or be a table of an export")
 
 
 def _column(path: Path, table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -9,11 +9,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as parquet
-
 from ranker.errors import InvalidInputError
 from ranker.events.codec import decode
+from ranker.events.export_layout import (
+    TABLES,
+    HourlyWriter,
+    check_whole_hours,
+    hours_within,
+    put,
+    timeless_files,
+)
 from ranker.events.export_tables import (
     DECISIONS,
     MIXTURES,
@@ -29,6 +34,8 @@ from ranker.events.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    import pyarrow as pa
 
     from ranker.events.export_tables import Row
     from ranker.events.source import EventLocation, Source
@@ -52,7 +59,8 @@ SELECT decision, position, sequence, reward, expired FROM joined_rewards
 WHERE decision BETWEEN ? AND ? AND sequence <= ?
 """
 _OUTCOMES = """
-SELECT outcomes.id, event_id, decision_id, position, event_type, reward, occurred_at, received_at, status
+SELECT outcomes.id, created_at,
+       event_id, decision_id, position, event_type, reward, occurred_at, received_at, status
 FROM outcomes JOIN decisions ON decisions.id = decision
 WHERE outcomes.id > ? AND outcomes.id <= ? AND created_at >= ? AND created_at < ?
 ORDER BY outcomes.id LIMIT ?
@@ -68,12 +76,12 @@ ORDER BY id LIMIT ?
 class ExportSummary:
     """How many rows were written, and up to where the store was read."""
 
-    decisions: int  # rows of mixtures.parquet
-    positions: int  # rows of decisions.parquet
+    decisions: int  # rows of `mixtures`
+    positions: int  # rows of `decisions`
     joined: int  # of these, the ones with a reward
     outcomes: int
     last_sequence: int  # rewards joined later than this one are not in the files
-    captured: int = 0  # rows of requests.parquet
+    captured: int = 0  # rows of `requests`
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +108,9 @@ class _Extract:
     def outcomes(self) -> Iterator[list[Row]]:
         """Give batches of rows of `outcomes`."""
         for page in self._pages(_OUTCOMES, self.last_outcome):
-            rows = [dict(zip(OUTCOMES.names, cells, strict=True)) for _, *cells in page]
+            rows = [dict(zip(("created_at", *OUTCOMES.names), cells, strict=True)) for _, *cells in page]
             for row in rows:
+                row["created_at"] = microseconds(row["created_at"])
                 row["occurred_at"] = microseconds(row["occurred_at"])
                 row["received_at"] = microseconds(row["received_at"])
             yield rows
@@ -132,23 +141,25 @@ def export_parquet(
 ) -> ExportSummary:
     """Write what was decided, what came of it and what was captured, of decisions created in [from, before).
 
-    Files that are there already are replaced, each at once and only after all are complete.
+    The range is of whole hours. Those of them that are there already are replaced, after all are complete;
+    the others stay.
     """
+    check_whole_hours(created_from, created_before)
+    everything = (created_from, created_before) == (float("-inf"), float("inf"))
     out.mkdir(parents=True, exist_ok=True)
     with (
         closing(open_source(location)) as source,
         TemporaryDirectory(prefix=".export-", dir=out) as staging,
     ):
-        _check_nothing_is_overwritten(source, out)
         last_decision, last_outcome, last_sequence = source.fetch(_LAST)[0]
         extract = _Extract(source, last_decision, last_outcome, last_sequence, created_from, created_before)
+        _check_nothing_is_overwritten(extract, out, everything)
         num_decisions, num_positions, num_joined = _write_decisions(extract, Path(staging))
-        num_outcomes = _write(Path(staging) / "outcomes.parquet", OUTCOMES, extract.outcomes())
-        num_captured = _write(Path(staging) / "requests.parquet", REQUESTS, extract.requests())
-        _check_nothing_is_overwritten(source, out)  # rows may have gone while the others were read
-        for file in sorted(Path(staging).iterdir()):
-            file.replace(out / file.name)
-        if (created_from, created_before) == (float("-inf"), float("inf")):
+        num_outcomes = _write(Path(staging) / "outcomes", OUTCOMES, extract.outcomes())
+        num_captured = _write(Path(staging) / "requests", REQUESTS, extract.requests())
+        _check_nothing_is_overwritten(extract, out, everything)  # rows may have gone meanwhile
+        put(Path(staging), out, created_from, created_before)
+        if everything:
             source.raise_marks(
                 {
                     EXPORTED_DECISION: last_decision,
@@ -159,9 +170,20 @@ def export_parquet(
     return ExportSummary(num_decisions, num_positions, num_joined, num_outcomes, last_sequence, num_captured)
 
 
-def _check_nothing_is_overwritten(source: Source, out: Path) -> None:
-    tallies = dict(source.fetch(TALLIES))
-    if (tallies.get("retired") or tallies.get("retired_requests")) and (out / "decisions.parquet").exists():
+def _check_nothing_is_overwritten(extract: _Extract, out: Path, everything: bool) -> None:
+    """Refuses to replace rows that may have been deleted, and to mix hours with files of none."""
+    tallies = dict(extract.source.fetch(TALLIES))
+    timeless = timeless_files(out)
+    if timeless and not everything:
+        raise InvalidInputError(
+            "out", str(timeless[0]), "is of no hour: run `adranker events partition` first"
+        )
+    hours = (
+        hour
+        for table in TABLES
+        for hour in hours_within(out / table, extract.created_from, extract.created_before)
+    )
+    if (tallies.get("retired") or tallies.get("retired_requests")) and (timeless or any(hours)):
         raise InvalidInputError(
             "out", str(out), "holds an export of rows that may have been deleted since: give a new directory"
         )
@@ -170,28 +192,23 @@ def _check_nothing_is_overwritten(source: Source, out: Path) -> None:
 def _write_decisions(extract: _Extract, folder: Path) -> tuple[int, int, int]:
     num_decisions = num_positions = num_joined = 0
     with (
-        _writer(folder / "decisions.parquet", DECISIONS) as positions,
-        _writer(folder / "mixtures.parquet", MIXTURES) as mixtures,
+        HourlyWriter(folder / "decisions", DECISIONS) as positions,
+        HourlyWriter(folder / "mixtures", MIXTURES) as mixtures,
     ):
         for batch in extract.decisions():
             rows = [row for decision, rewards in batch for row in position_rows(decision, rewards)]
-            positions.write_batch(pa.RecordBatch.from_pylist(rows, schema=DECISIONS))
-            described = [mixture_row(decision) for decision, _ in batch]
-            mixtures.write_batch(pa.RecordBatch.from_pylist(described, schema=MIXTURES))
+            positions.write(rows)
+            mixtures.write([mixture_row(decision) for decision, _ in batch])
             num_decisions += len(batch)
             num_positions += len(rows)
             num_joined += sum(len(rewards) for _, rewards in batch)
     return num_decisions, num_positions, num_joined
 
 
-def _write(path: Path, schema: pa.Schema, batches: Iterable[list[Row]]) -> int:
+def _write(folder: Path, schema: pa.Schema, batches: Iterable[list[Row]]) -> int:
     num_rows = 0
-    with _writer(path, schema) as writer:
+    with HourlyWriter(folder, schema) as writer:
         for rows in batches:
-            writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+            writer.write(rows)
             num_rows += len(rows)
     return num_rows
-
-
-def _writer(path: Path, schema: pa.Schema) -> parquet.ParquetWriter:
-    return parquet.ParquetWriter(path, schema, compression="zstd")

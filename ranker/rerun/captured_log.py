@@ -96,9 +96,7 @@ def read_captured(log: Path, flaws: Flaws) -> Iterator[Captured]:
         decision_id = mixture["decision_id"]
         owner, rows = next(positions, (None, iter(())))
         if owner != decision_id:
-            raise InvalidInputError(
-                "decisions.decision_id", owner, f"mixtures.parquet goes on with {decision_id}"
-            )
+            raise InvalidInputError("decisions.decision_id", owner, f"mixtures go on with {decision_id}")
         if capture is None or capture["decision_id"] != decision_id:
             flaws.add(Flaw.NOT_CAPTURED, decision_id)
             continue
@@ -115,11 +113,11 @@ def read_captured(log: Path, flaws: Flaws) -> Iterator[Captured]:
 def check_export(log: Path) -> None:
     """Raises NotFoundError where a log is no export with captured requests."""
     for name in ("decisions", "mixtures", "requests"):
-        if not _files(log, name):
+        if not (log / f"{name}.parquet").is_file() and not (log / name).is_dir():
             raise NotFoundError(
                 "log",
-                str(log / f"{name}.parquet"),
-                "no such file: is this an `adranker export`? To weigh the rows of another log, "
+                str(log / name),
+                "no such table: is this an `adranker export`? To weigh the rows of another log, "
                 "give a --policy that says column, chances or frequencies_of",
             )
 
@@ -201,4 +199,4 @@ def _rows(log: Path, name: str, columns: tuple[str, ...]) -> Iterator[dict[str, 
 
 def _files(log: Path, name: str) -> list[Path]:
     single, folder = log / f"{name}.parquet", log / name
-    return [single] if single.is_file() else sorted(folder.glob("*.parquet"))
+    return [single] if single.is_file() else sorted(folder.glob("**/*.parquet"))

@@ -11,7 +11,7 @@ from ranker.errors import InvalidInputError
 class LogFormat(StrEnum):
     """How a log is written."""
 
-    EXPORT = "export"  # our event store's Parquet: decisions.parquet or decisions/*.parquet
+    EXPORT = "export"  # our event store's Parquet: decisions.parquet or decisions/date=*/hour=*/*.parquet
     OPEN_BANDIT = "open_bandit"  # CSVs of the Open Bandit Dataset
     TABLE = "table"  # columns action, reward, propensity and what is optional: .parquet or .csv
     DSJSON = "dsjson"  # Vowpal Wabbit's decision service JSON, one event a line

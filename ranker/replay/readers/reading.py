@@ -116,6 +116,7 @@ def _files(path: Path) -> list[Path]:
         if nested.is_dir():
             path = nested
     found = sorted(f for f in path.iterdir() if f.suffix in {".parquet", ".csv", ".json", ".dsjson"})
+    found = found or sorted(path.glob("date=*/hour=*/*.parquet")) or sorted(path.glob("hour=*/*.parquet"))
     if not found:
         raise InvalidInputError("log", str(path), "holds no .parquet, .csv, .json or .dsjson file")
     return found

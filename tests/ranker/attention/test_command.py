@@ -80,8 +80,12 @@ def test_csv_text_becomes_codes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(log.click, [True, False, False])
 
 
-def test_an_export_of_the_event_store_is_read_as_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "decisions.parquet"
+@pytest.mark.parametrize(
+    "place", ["decisions.parquet", "decisions/date=2026-11-24/hour=16/part-00000.parquet"]
+)
+def test_an_export_of_the_event_store_is_read_as_it_is(tmp_path: Path, place: str) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.table(
         {
             "decision_id": ["a", "a", "b", "b", "c"],
@@ -94,7 +98,7 @@ def test_an_export_of_the_event_store_is_read_as_it_is(tmp_path: Path) -> None:
         }
     )
     pyarrow.parquet.write_table(table, path)
-    log, left_out = read_log(path, ("device",))
+    log, left_out = read_log(tmp_path / Path(place).parts[0], ("device",))
     assert left_out == 2  # decision b: one of its outcomes is not known yet
     assert log.context_names == ("device=1",)
     assert log.version is not None

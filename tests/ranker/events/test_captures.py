@@ -24,7 +24,7 @@ def test_a_captured_request_is_kept_beside_its_decision(tmp_path):
             assert same(reader.find_request("with"), replace(REQUEST, request_id="with"))
             assert reader.find_request("without") is None
         assert export_parquet(database, tmp_path / "out").captured == 1
-    table = parquet.read_table(tmp_path / "out" / "requests.parquet")
+    table = parquet.read_table(tmp_path / "out" / "requests")
     assert table["decision_id"].to_pylist() == ["with"]
     assert decode_request(table["record"][0].as_py()).request_id == "with"
 

@@ -13,11 +13,13 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 
-from ranker.errors import NotFoundError
+from ranker.errors import InvalidInputError, NotFoundError
 from ranker.events import export
 from ranker.events.export import ExportSummary, export_parquet
+from ranker.events.export_layout import HourlyWriter
 from ranker.events.sqlite_store import SqliteEventStore
 from tests.contracts.event_store import SETTINGS, Clock, click, make_decision
+from tests.ranker.events.test_request_codec import REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +37,14 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[SqliteEventStore]:
 
 
 def read(folder: Path, name: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = parquet.read_table(folder / f"{name}.parquet").to_pylist()
-    return rows
+    files = sorted((folder / name).glob("*/*/*.parquet"))
+    return [row for file in files for row in parquet.ParquetFile(file).read().to_pylist()]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(folder)): file.read_bytes() for file in folder.glob("**/*") if file.is_file()
+    }
 
 
 def fill(store: SqliteEventStore, clock: Clock) -> None:
@@ -136,15 +144,81 @@ def test_outcomes_say_what_became_of_them(store: SqliteEventStore, clock: Clock,
     assert (rows[2]["event_type"], rows[2]["reward"], rows[2]["decision_id"]) == ("click", 1.0, "old")
 
 
-def test_a_range_of_time_is_half_open(store: SqliteEventStore, clock: Clock, tmp_path: Path) -> None:
-    fill(store, clock)
+def test_rows_lie_by_the_hour_of_their_decision(
+    store: SqliteEventStore, clock: Clock, tmp_path: Path
+) -> None:
+    clock.now = 7_199.0
+    store.record_decision(make_decision("a", 7_199.0), replace(REQUEST, request_id="a"))
+    store.record_decision(make_decision("c", 86_400.0))
+    store.record_decision(make_decision("b", 7_199.5))
+    clock.now = 7_201.0  # an outcome of the next hour, and one that is late
+    store.record_outcomes([click("e1", "a", position=0)]).result()
+    clock.now = 90_000.0
+    store.record_outcomes([click("e2", "a", position=1)]).result()
+    export_parquet(tmp_path / "events.db", tmp_path / "out")
+    first, later = "date=1970-01-01/hour=01", "date=1970-01-02/hour=00"
+    assert set(contents(tmp_path / "out")) == {
+        f"{table}/{hour}/part-00000.parquet"
+        for table, hours in {
+            "decisions": (first, later),
+            "mixtures": (first, later),
+            "outcomes": (first,),
+            "requests": (first,),
+        }.items()
+        for hour in hours
+    }
+    assert [row["decision_id"] for row in read(tmp_path / "out", "mixtures")] == ["a", "b", "c"]
+    assert [row["status"] for row in read(tmp_path / "out", "outcomes")] == ["joined", "late"]
+    # As other tools read it.
+    table = parquet.read_table(tmp_path / "out" / "mixtures", filters=[("hour", "=", 1)])
+    assert table["decision_id"].to_pylist() == ["a", "b"]
+
+
+def test_a_range_of_hours_is_half_open_and_the_other_hours_stay(
+    store: SqliteEventStore, clock: Clock, tmp_path: Path
+) -> None:
+    for name, hour in (("a", 0), ("b", 1), ("c", 2)):
+        clock.now = 3600.0 * hour
+        store.record_decision(make_decision(name, clock.now)).result()
+        store.record_outcomes([click(name, name)]).result()
     database, out = tmp_path / "events.db", tmp_path / "out"
-    old = export_parquet(database, out, created_from=1_000.25, created_before=1_011.0)
-    assert (old.decisions, old.outcomes) == (1, 3)
-    assert {row["decision_id"] for row in read(out, "decisions")} == {"old"}
-    new = export_parquet(database, out, created_from=1_011.0)
-    assert (new.decisions, new.outcomes) == (1, 0)
-    assert {row["decision_id"] for row in read(out, "decisions")} == {"new"}
+    found = export_parquet(database, out, created_from=3600.0, created_before=7200.0)
+    assert (found.decisions, found.outcomes) == (1, 1)
+    assert {row["decision_id"] for row in read(out, "decisions")} == {"b"}
+    export_parquet(database, out, created_from=7200.0)
+    assert {row["decision_id"] for row in read(out, "decisions")} == {"b", "c"}
+    clock.now = 99_000.0
+    store.record_outcomes([click("late", "b")]).result()
+    export_parquet(database, out, created_from=3600.0, created_before=7200.0)
+    assert [row["event_id"] for row in read(out, "outcomes")] == ["b", "late", "c"]
+
+
+@pytest.mark.parametrize("name", ["created_from", "created_before"])
+@pytest.mark.parametrize("seconds", [1.0, 3600.5, float("nan")])
+def test_a_range_within_an_hour_is_refused(
+    store: SqliteEventStore, tmp_path: Path, name: str, seconds: float
+) -> None:
+    store.check()
+    with pytest.raises(InvalidInputError, match=f"{name} = {seconds}.*whole hour"):
+        export_parquet(tmp_path / "events.db", tmp_path / "out", **{name: seconds})
+
+
+def test_hours_that_mix_keep_the_order_of_the_tables(
+    store: SqliteEventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More hours at once than files may be open, and batches of three."""
+    monkeypatch.setattr(export, "_BATCH", 3)
+    rng = np.random.default_rng(0)
+    hours = rng.integers(0, 8, 60).tolist()
+    for number, hour in enumerate(hours):
+        store.record_decision(make_decision(f"d{number}", 3600.0 * hour))
+    store.record_outcomes([click(f"e{number}", f"d{number}") for number in range(60)]).result()
+    export_parquet(tmp_path / "events.db", tmp_path / "out")
+    expected = [f"d{number}" for hour in range(8) for number in range(60) if hours[number] == hour]
+    for name in ("mixtures", "outcomes"):
+        assert [row["decision_id"] for row in read(tmp_path / "out", name)] == expected
+    assert [row["decision_id"] for row in read(tmp_path / "out", "decisions")][::3] == expected
+    assert len(contents(tmp_path / "out")) > 3 * 8
 
 
 def test_small_batches_write_the_same(
@@ -164,14 +238,14 @@ def test_what_comes_during_the_export_is_not_in_it(
     store: SqliteEventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.record_decision(make_decision("before")).result()
-    open_file = export._writer
+    write = HourlyWriter.write
 
-    def record_meanwhile(*arguments: Any) -> Any:
-        store.record_decision(make_decision(f"during {arguments[0]}"))
-        store.record_outcomes([click(f"e{arguments[0]}", "before")]).result()
-        return open_file(*arguments)
+    def record_meanwhile(writer: HourlyWriter, rows: Any) -> None:
+        store.record_decision(make_decision(f"during {id(writer)}"))
+        store.record_outcomes([click(f"e{id(writer)}", "before")]).result()
+        write(writer, rows)
 
-    monkeypatch.setattr(export, "_writer", record_meanwhile)
+    monkeypatch.setattr(HourlyWriter, "write", record_meanwhile)
     summary = export_parquet(tmp_path / "events.db", tmp_path / "out")
     assert summary == ExportSummary(decisions=1, positions=3, joined=0, outcomes=0, last_sequence=0)
 
@@ -181,15 +255,16 @@ def test_a_failed_export_leaves_the_old_files(
 ) -> None:
     store.record_decision(make_decision()).result()
     export_parquet(tmp_path / "events.db", tmp_path / "out")
-    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
-    names = ("decisions", "mixtures", "outcomes", "requests")
-    assert set(before) == {f"{name}.parquet" for name in names}
+    before = contents(tmp_path / "out")
+    assert set(before) == {
+        f"{name}/date=1970-01-01/hour=00/part-00000.parquet" for name in ("decisions", "mixtures")
+    }
     store.record_decision(replace(make_decision("d2"))).result()
     monkeypatch.setattr(export, "microseconds", lambda _: 1 / 0)
     store.record_outcomes([click()]).result()
     with pytest.raises(ZeroDivisionError):
         export_parquet(tmp_path / "events.db", tmp_path / "out")
-    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+    assert contents(tmp_path / "out") == before
 
 
 def test_an_empty_store_gives_empty_tables(store: SqliteEventStore, tmp_path: Path) -> None:

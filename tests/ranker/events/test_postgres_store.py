@@ -136,7 +136,7 @@ def test_an_export_holds_what_was_decided_and_seen(url: str, tmp_path: Path) -> 
         store.record_outcomes([click(position=1)]).result()
         summary = export_parquet(url, tmp_path)
     assert (summary.decisions, summary.positions, summary.joined, summary.outcomes) == (1, 3, 1, 1)
-    assert parquet.read_table(tmp_path / "decisions.parquet")["reward"].to_pylist() == [None, 1.0, None]
+    assert parquet.read_table(tmp_path / "decisions")["reward"].to_pylist() == [None, 1.0, None]
 
 
 def test_a_database_without_tables_is_told_what_to_run(empty_url: str) -> None:

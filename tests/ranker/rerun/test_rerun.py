@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -83,8 +84,8 @@ def test_captures_that_are_missing_damaged_foreign_or_pending_are_counted_and_na
     requests = [request(i) for i in range(200)]
     pending = {f"r{i}" for i in range(150, 200)}
     write_log(tmp_path, requests, capture=0.5, clicks=lambda d: None if d.decision_id in pending else 1.0)
-    path = tmp_path / "log" / "requests.parquet"
-    rows = parquet.read_table(path).to_pylist()
+    (path,) = (tmp_path / "log" / "requests").glob("*/*/*.parquet")
+    rows = parquet.ParquetFile(path).read().to_pylist()
     rows[0]["record"] = b"\x09" + rows[0]["record"][1:]
     rows[1]["record"] = rows[2]["record"]
     parquet.write_table(pa.Table.from_pylist(rows, schema=parquet.read_schema(path)), path)
@@ -141,7 +142,7 @@ def only(start, function):
 
 def test_a_log_without_captures_is_named(tmp_path):
     write_log(tmp_path, [request(0)])
-    (tmp_path / "log" / "requests.parquet").unlink()
+    shutil.rmtree(tmp_path / "log" / "requests")
     with pytest.raises(NotFoundError, match="requests"):
         rerun_log(tmp_path / "log", bench(AS_LOGGED))
 

@@ -166,6 +166,25 @@ def test_our_export_gives_a_row_a_position_and_pending_rewards_are_no_mistake(tm
     assert (found.rejected[0].defect, found.rejected[0].row) == (Defect.REWARD_PENDING, 2)
 
 
+def test_an_export_by_the_hour_is_read_in_the_order_of_time_whole_or_a_day_or_an_hour(tmp_path: Path) -> None:
+    days = {"date=2026-11-24": ("hour=05", "hour=16"), "date=2026-11-25": ("hour=00",)}
+    hours = [tmp_path / "out" / "decisions" / day / hour for day, found in days.items() for hour in found]
+    for number, folder in enumerate(hours):
+        folder.mkdir(parents=True)
+        rows = [_decision(position, 1.0, decision_id=f"d{number}") for position in (number, 0)]
+        for part, row in enumerate(rows):
+            table = pa.Table.from_pylist([row], schema=DECISIONS)
+            parquet.write_table(table, folder / f"part-0000{part}.parquet")
+    (tmp_path / "out" / ".export-broken-off").mkdir()
+    whole = _all(tmp_path / "out")
+    assert [whole.action_names[code] for code in whole.actions] == [
+        "item-0", "item-0", "item-1", "item-0", "item-2", "item-0"
+    ]  # fmt: skip
+    assert _all(tmp_path / "out" / "decisions" / "date=2026-11-24").num_rows == 4
+    assert _all(hours[1]).num_rows == 2
+    assert _all(tmp_path / "out" / "decisions").num_rows == 6
+
+
 def test_the_creatives_of_an_export_are_actions_of_their_own(tmp_path: Path) -> None:
     creative = {"creative_elements": [("title", "t1"), ("image", "i2")], "creative_propensity": 0.1}
     folder = _export(tmp_path / "out", [_decision(0, 1.0, **creative), _decision(1, 1.0)])
